@@ -1,0 +1,1 @@
+"""Access: who may do what. Pure decisions that never touch the store."""

@@ -1,0 +1,1 @@
+"""Interactions: one interaction, one file, one function of the same name. Spec: http.html."""
