@@ -1,0 +1,157 @@
+"""Settings: one frozen struct, filled from defaults, a TOML file and the environment, in that order.
+
+An unknown key refuses to start. `fhir-server check` explains the effective settings.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "FHIR_SERVER_"
+DEFAULT_FILE = "fhir-server.toml"
+
+
+class SettingsRefused(Exception):
+    """A setting is unknown, of the wrong type or out of bounds; the text says which and what would be right."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hold every setting; each one's description is its documentation."""
+
+    host: Annotated[str, Meta(description="Address to listen on. 127.0.0.1 is reachable from this machine only.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints it.")] = (
+        8080
+    )
+    data: Annotated[str, Meta(description="Folder of the embedded store; made when missing.")] = "./data"
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="Server processes on one port; one writes at a time, all of them read.")
+    ] = 1
+    open: Annotated[
+        bool, Meta(description="No authorization at all, for tests on this machine: only with a loopback host.")
+    ] = False
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Address clients use, without /fhir, when a proxy stands in front (https://fhir.example.fr). "
+            "It is the issuer of the tokens. Empty: http://HOST:PORT."
+        ),
+    ] = ""
+    name: Annotated[str, Meta(min_length=1, description="Name shown on the sign-in and consent pages.")] = "FHIR server"
+    body_bytes: Annotated[
+        int, Meta(ge=1024, description="Largest accepted request body in bytes; a larger one is refused with 413.")
+    ] = 67_108_864
+    depth: Annotated[int, Meta(ge=8, le=200, description="Deepest accepted nesting of a JSON or XML body.")] = 64
+    bundle_entries: Annotated[int, Meta(ge=1, description="Most entries of one batch or transaction.")] = 10_000
+    count_default: Annotated[int, Meta(ge=1, description="Entries of a page when a search gives no _count.")] = 50
+    count_maximum: Annotated[int, Meta(ge=1, description="Most entries of a page; a larger _count gives this.")] = 1_000
+    include_maximum: Annotated[
+        int, Meta(ge=0, description="Most resources that _include and _revinclude add to a page.")
+    ] = 1_000
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Web origins that may call the API from a browser, such as https://app.example.fr; * for any."
+        ),
+    ] = ()
+    cda_bytes: Annotated[int, Meta(ge=1024, description="Largest accepted CDA document in bytes.")] = 52_428_800
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    ] = "info"
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name, Settings.__struct_fields__, 1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsRefused(f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsRefused(f"The settings file {path} is not TOML: {error}.") from error
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise SettingsRefused(f"{path}: {name} is not a setting.{_suggestion(name)}")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG":
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in Settings.__struct_fields__:
+            raise SettingsRefused(f"The environment variable {variable} names no setting.{_suggestion(name)}")
+        values[name] = text.split(",") if name == "cors_origins" else text
+    return values
+
+
+def load(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any
+) -> tuple[Settings, dict[str, str]]:
+    """Return the effective settings, and for each name where its value comes from.
+
+    `path` None means the file that FHIR_SERVER_CONFIG names, else `fhir-server.toml` in the working folder when it
+    exists. `overrides` are command-line values; None means not given. Raises SettingsRefused.
+    """
+    environment = os.environ if environment is None else environment
+    if path is None:
+        named = environment.get(f"{PREFIX}CONFIG")
+        path = Path(named) if named else Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
+    layers = (
+        (str(path), _from_file(path) if path else {}),
+        ("environment", _from_environment(environment)),
+        ("command line", {name: value for name, value in overrides.items() if value is not None}),
+    )
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    for source, layer in layers:
+        values.update(layer)
+        sources.update(dict.fromkeys(layer, source))
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsRefused(f"The settings do not hold: {error}.") from error
+    mistakes = find_mistakes(settings)
+    if mistakes:
+        raise SettingsRefused(" ".join(mistakes))
+    return settings, sources
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def find_mistakes(settings: Settings) -> list[str]:
+    """Return a sentence for each combination of settings that cannot work or is not safe."""
+    mistakes = []
+    if settings.open and settings.host not in LOOPBACK:
+        mistakes.append(f"open needs a loopback host (127.0.0.1), and host is {settings.host}.")
+    if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
+        mistakes.append(f"public_url must start with https:// (or http:// for tests), and is {settings.public_url}.")
+    if settings.public_url.endswith(("/", "/fhir")):
+        mistakes.append("public_url is given without a slash at the end and without /fhir.")
+    if settings.count_default > settings.count_maximum:
+        mistakes.append("count_default is greater than count_maximum.")
+    return mistakes
+
+
+def descriptions() -> dict[str, str]:
+    """Return each setting's description by name."""
+    fields = msgspec.inspect.type_info(Settings)
+    assert isinstance(fields, msgspec.inspect.StructType)
+    texts: dict[str, str] = {}
+    for field in fields.fields:
+        assert isinstance(field.type, msgspec.inspect.Metadata)
+        texts[field.name] = (field.type.extra_json_schema or {})["description"]
+    return texts
