@@ -1,7 +1,9 @@
 """Index rows: the values that search and access read, extracted from one resource.
 
 A row is a plain tuple `(family, parameter, element, *columns)`. `family` says which columns follow (COLUMNS);
-`element` is 0, but for composite parameters, where rows of one element share a number from 1 on.
+`element` is 0, but for composite parameters, where rows of one element share a number from 1 on, and the parameter
+of a component's rows is the composite's code, `$` and the component's position: `code-value-quantity$1`.
+A parameter with a suffix holds what a modifier asks: `code:text`, `identifier:of-type`, `subject:identifier`.
 Parameters that start with `_` and are no search parameter serve access: see `access/`.
 """
 
@@ -26,8 +28,10 @@ COLUMNS: Final[dict[int, tuple[str, ...]]] = {
     STRING: ("folded", "exact"),
     # Half-open interval in microseconds since 1970 UTC; MIN_INSTANT and MAX_INSTANT where it is open.
     DATE: ("low", "high"),
-    # Half-open interval that the significant digits imply; floats, infinite where it is open.
+    # Floats: the value twice, or the ends of a Range, infinite where it is open. The digits of the value imply no
+    # interval: the precision of what is asked decides, and `gt100` must not find 100 (search.html#number).
     NUMBER: ("low", "high"),
+    # As NUMBER; `code` is the unit's code, or with system "" its text.
     QUANTITY: ("low", "high", "system", "code"),
     # A resource of this server: type and id. Anything else: "" and the literal reference or canonical URL.
     REFERENCE: ("target_type", "target_id", "version"),

@@ -1,0 +1,82 @@
+"""The search parameters of a server: those of the specification, and those added to them.
+
+Spec: searchparameter.html, searchparameter-registry.html
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Final
+
+from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.search_parameters import SearchParameter, all_search_parameters, search_parameters
+from fhir_server.foundation.structure import RESOURCE_TYPES, structure
+from fhir_server.search.path import parse_path
+from fhir_server.search.places import Place, places
+from fhir_server.search.types import SEARCH_TYPES
+
+TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
+ALL_TYPES: Final = ""
+"""Stands for a search over all types: only what every resource has can be asked."""
+
+
+class Parameters:
+    """Know every search parameter by resource type and code, and by canonical; immutable.
+
+    An added parameter replaces the one of the same type and code.
+    """
+
+    def __init__(self, added: Iterable[SearchParameter] = ()) -> None:
+        self._added = {parameter.url: parameter for parameter in added}
+        self._of_type = cache(self._find)
+        self.targets = cache(self._targets)
+
+    def of_type(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        """Return code -> parameter of a type ("" for all types), without those whose meaning is no row."""
+        return self._of_type(resource_type)
+
+    def by_url(self, url: str) -> SearchParameter | None:
+        """Return the parameter of a canonical."""
+        return self._added.get(url) or all_search_parameters().get(url)
+
+    def named(self, resource_type: str, code: str) -> SearchParameter:
+        """Return a parameter; raises BadRequest that says what would be right."""
+        parameter = self._of_type(resource_type).get(code)
+        if parameter is None:
+            known = sorted(self._of_type(resource_type))
+            near = get_close_matches(code, known, n=3)
+            hint = f"Did you mean {' or '.join(near)}? " if near else ""
+            where = resource_type or "searches over all types"
+            raise BadRequest(f"Unknown search parameter {code!r}. {hint}{where} has: {', '.join(known)}.", code)
+        return parameter
+
+    def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        base = resource_type or "Resource"
+        lineage = {*_lineage(base)}
+        known = dict(search_parameters(base))
+        known.update((added.code, added) for added in self._added.values() if lineage & {*added.base})
+        return {
+            code: parameter for code, parameter in known.items() if parameter.type in TYPED and parameter.expression
+        }
+
+    def _targets(self, resource_type: str, code: str) -> tuple[str, ...]:
+        parameter = self._of_type(resource_type)[code]
+        reached: set[str] = set()
+        for place in parameter_places(resource_type, parameter):
+            reached |= place.targets or RESOURCE_TYPES
+        declared = {*parameter.targets} or reached
+        return tuple(sorted(reached & declared or declared))
+
+
+def _lineage(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = structure(name).base
+
+
+def parameter_places(resource_type: str, parameter: SearchParameter) -> Iterator[Place]:
+    """Yield where a parameter's expression leads in a resource type."""
+    start = Place((), resource_type, resource_type)
+    for path in parse_path(parameter.expression):
+        if path.root in (resource_type, "Resource", "DomainResource", ""):
+            yield from places(start, path)

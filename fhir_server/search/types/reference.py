@@ -1,0 +1,126 @@
+"""Reference: to a resource of this server, to a version of it, or to anything else by its literal text.
+
+Spec: search.html#reference, references.html#literal
+"""
+
+import re
+from typing import Any, Final
+
+from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.search.condition import Compare, Condition, Test
+from fhir_server.search.index_row import REFERENCE, IndexRow
+from fhir_server.search.types import token
+from fhir_server.search.types.value import Emit, Leaf, Use, split, unescape
+
+FAMILY: Final = REFERENCE
+IDENTIFIER: Final = ":identifier"
+MODIFIERS: Final = frozenset({"identifier"})
+"""And the name of each type that the parameter refers to."""
+
+_LOCAL: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/([A-Za-z0-9.\-]{1,64}))?")
+_ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+
+
+def reference(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write what a Reference literally says; one into the resource itself (`#id`) names nothing."""
+    literal = value.get("reference")
+    if literal and literal[0] != "#":
+        emit((REFERENCE, parameter, element, *_columns(literal)))
+
+
+def identifier(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write the identifier by which a Reference names its target."""
+    if "identifier" in value:
+        token.identified(emit, parameter, element, value["identifier"])
+
+
+def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
+    """Write the URL of a canonical, and its version."""
+    url, _, version = value.partition("|")
+    emit((REFERENCE, parameter, element, "", url, version))
+
+
+def uri(emit: Emit, parameter: str, element: int, value: str) -> None:
+    """Write a uri as a reference to something elsewhere, unless it has the form of one to here."""
+    emit((REFERENCE, parameter, element, *_columns(value)))
+
+
+def resource(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write a resource within this one (`Bundle.entry.resource`) as if it were referred to."""
+    if "id" in value:
+        emit((REFERENCE, parameter, element, value["resourceType"], value["id"], ""))
+
+
+LEAVES: Final = {
+    "Reference": (Leaf("", reference), Leaf(IDENTIFIER, identifier)),
+    "canonical": (Leaf("", canonical),),
+    "Resource": (Leaf("", resource),),
+    **dict.fromkeys(("uri", "url"), (Leaf("", uri),)),
+}
+
+
+def names(value: dict[str, Any], resource_type: str) -> bool:
+    """Tell whether a Reference says that its target is of a type: by its literal text, or by `type`.
+
+    This is what `resolve() is Patient` can mean where nothing is read.
+    """
+    literal = value.get("reference", "")
+    if literal.startswith(resource_type + "/") or f"/{resource_type}/" in literal:
+        return True
+    return bool(value.get("type") == resource_type)
+
+
+def at_home(row: IndexRow, base_urls: tuple[str, ...]) -> IndexRow:
+    """Return the row of an absolute reference below one of our addresses as one to a resource of this server."""
+    local = _strip(row[4], base_urls)
+    return row if local == row[4] else (*row[:3], *_columns(local))
+
+
+def condition(value: str, use: Use) -> Condition:
+    """Return what one value asks: `id`, `Type/id`, a version of it, or a URL."""
+    if use.modifier == "identifier":
+        return Compare(token.FAMILY, use.parameter + IDENTIFIER, token.tests(value, use))
+    return Compare(REFERENCE, use.parameter, _tests(value, use))
+
+
+def _tests(value: str, use: Use) -> tuple[Test, ...]:
+    literal = _strip(unescape(value), use.base_urls)
+    if _ID.fullmatch(literal):
+        types = (use.modifier,) if use.modifier else use.targets
+        return (*_typed(types), ("target_id", "eq", literal))
+    local = _LOCAL.fullmatch(literal)
+    if local and local[1] in RESOURCE_TYPES and use.modifier in ("", local[1]):
+        return _exactly(*local.groups(default=""))
+    if local is None and ":" in literal and not use.modifier:
+        url, *version = (unescape(part) for part in split(value, "|"))
+        return _exactly("", url, "|".join(version))
+    form = f"{use.modifier}/id" if use.modifier else "Type/id (of a type that exists)"
+    raise use.refusal(value, f"write id, {form}, or an absolute URL")
+
+
+def _typed(types: tuple[str, ...]) -> tuple[Test, ...]:
+    """Return the test of some types, and of any local one when there are none to choose from."""
+    if not types or len(types) > 20:
+        return (("target_type", "ne", ""),)
+    return (("target_type", "eq", types[0]),) if len(types) == 1 else (("target_type", "in", types),)
+
+
+def _exactly(target_type: str, target_id: str, version: str) -> tuple[Test, ...]:
+    tests: tuple[Test, ...] = (("target_type", "eq", target_type), ("target_id", "eq", target_id))
+    return (*tests, ("version", "eq", version)) if version else tests
+
+
+def _columns(literal: str) -> tuple[str, str, str]:
+    target_type, _, target_id = literal.partition("/")
+    if target_type in RESOURCE_TYPES and target_id and "/" not in target_id:
+        return target_type, target_id, ""
+    local = _LOCAL.fullmatch(literal)
+    return (local[1], local[2], local[3] or "") if local else ("", literal, "")
+
+
+def _strip(literal: str, base_urls: tuple[str, ...]) -> str:
+    if "://" in literal:
+        for base_url in base_urls:
+            if literal.startswith(base_url + "/"):
+                return literal[len(base_url) + 1 :]
+    return literal

@@ -1,0 +1,135 @@
+"""Token: a code or an identifier, alone or within its system.
+
+Spec: search.html#token
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fhir_server.search.condition import Compare, Condition, Test
+from fhir_server.search.index_row import STRING, TOKEN
+from fhir_server.search.types import string
+from fhir_server.search.types.value import Emit, Leaf, Use, split, unescape
+
+FAMILY: Final = TOKEN
+TEXT: Final = ":text"
+OF_TYPE: Final = ":of-type"
+MODIFIERS: Final = frozenset({"text", "not", "of-type"})
+
+
+def literal(emit: Emit, parameter: str, element: int, value: str) -> None:
+    """Write a value that has no system."""
+    emit((TOKEN, parameter, element, "", value))
+
+
+def boolean(emit: Emit, parameter: str, element: int, value: bool) -> None:
+    """Write `true` or `false`."""
+    emit((TOKEN, parameter, element, "", "true" if value else "false"))
+
+
+def code_within(systems: Mapping[str, str]) -> Leaf:
+    """Return the leaf of a `code` element whose required value set gives each code its system."""
+
+    def code(emit: Emit, parameter: str, element: int, value: str) -> None:
+        emit((TOKEN, parameter, element, systems.get(value, ""), value))
+
+    return Leaf("", code)
+
+
+def coding(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write a Coding; one without a code still tells its system."""
+    system, code = value.get("system", ""), value.get("code", "")
+    if system or code:
+        emit((TOKEN, parameter, element, system, code))
+
+
+def codeable_concept(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write each coding of a CodeableConcept."""
+    for part in value.get("coding", ()):
+        coding(emit, parameter, element, part)
+
+
+def identified(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write system and value: of an Identifier, of a ContactPoint."""
+    text = value.get("value")
+    if text:
+        emit((TOKEN, parameter, element, value.get("system", ""), text))
+
+
+def identifier_type(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write the system of an identifier's type, and `type code|value`."""
+    text = value.get("value")
+    if text and "type" in value:
+        for part in value["type"].get("coding", ()):
+            emit((TOKEN, parameter, element, part.get("system", ""), f"{part.get('code', '')}|{text}"))
+
+
+def coding_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write the display of a Coding."""
+    if "display" in value:
+        string.text(emit, parameter, element, value["display"])
+
+
+def codeable_concept_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write the text and the displays of a CodeableConcept."""
+    if "text" in value:
+        string.text(emit, parameter, element, value["text"])
+    for part in value.get("coding", ()):
+        coding_text(emit, parameter, element, part)
+
+
+def identifier_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+    """Write the text of an identifier's type."""
+    if "type" in value and "text" in value["type"]:
+        string.text(emit, parameter, element, value["type"]["text"])
+
+
+LITERALS: Final = ("code", "id", "string", "uri", "url", "canonical", "oid", "uuid", "markdown")
+
+LEAVES: Final = {
+    "CodeableConcept": (Leaf("", codeable_concept), Leaf(TEXT, codeable_concept_text)),
+    "Coding": (Leaf("", coding), Leaf(TEXT, coding_text)),
+    "Identifier": (Leaf("", identified), Leaf(OF_TYPE, identifier_type), Leaf(TEXT, identifier_text)),
+    "ContactPoint": (Leaf("", identified),),
+    "boolean": (Leaf("", boolean),),
+    **dict.fromkeys(LITERALS, (Leaf("", literal),)),
+}
+
+
+def condition(value: str, use: Use) -> Condition:
+    """Return what one value asks; `:not` is the caller's, for it negates all the values of a clause.
+
+    Choice: codes match as they are written. The specification would ignore case where a code system's own rule is in
+    doubt; FHIR's, LOINC's, SNOMED CT's and UCUM's codes are case-sensitive, and so are identifiers.
+    """
+    if use.modifier == "text":
+        return _text(value, use)
+    if use.modifier == "of-type":
+        return _of_type(value, use)
+    return Compare(TOKEN, use.parameter, tests(value, use))
+
+
+def tests(value: str, use: Use) -> tuple[Test, ...]:
+    """Return the tests of `code`, `system|code`, `|code` or `system|`."""
+    parts = [unescape(part) for part in split(value, "|")]
+    if len(parts) > 2 or not any(parts):
+        raise use.refusal(value, r"write code, system|code, |code or system| (and \| for a bar within a code)")
+    if len(parts) == 1:
+        return (("code", "eq", parts[0]),)
+    system, code = parts
+    return (("system", "eq", system), ("code", "eq", code)) if code else (("system", "eq", system),)
+
+
+def _text(value: str, use: Use) -> Condition:
+    folded = string.fold(unescape(value))
+    if not folded:
+        raise use.refusal(value, "give at least one letter or digit")
+    return Compare(STRING, use.parameter + TEXT, (("folded", "prefix", folded),))
+
+
+def _of_type(value: str, use: Use) -> Condition:
+    parts = [unescape(part) for part in split(value, "|")]
+    if len(parts) != 3 or not all(parts):
+        raise use.refusal(value, "write type system|type code|value")
+    system, code, text = parts
+    return Compare(TOKEN, use.parameter + OF_TYPE, (("system", "eq", system), ("code", "eq", f"{code}|{text}")))
