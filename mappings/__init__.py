@@ -1,0 +1,10 @@
+"""CDA R2 and DMP documents to FHIR R4: pure functions, bytes in, Bundle out.
+
+Source: ansforge interop-IG-metier-document-core (CDA to FHIR tables) and hl7.org/fhir/uv/fhir-clinical-document.
+"""
+
+from mappings.conversion import CdaRefused, Conversion, DocumentFacts, Issue
+from mappings.convert import convert
+from mappings.dmp.document_entry import document_reference
+
+__all__ = ["CdaRefused", "Conversion", "DocumentFacts", "Issue", "convert", "document_reference"]

@@ -1,0 +1,1 @@
+"""The two bodies of a CDA document: structured, and a single embedded file."""

@@ -1,0 +1,160 @@
+"""II, CD, PQ and the other HL7 v3 datatypes to FHIR datatypes. Spec: datatypes.html, comparison-v3.html."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from mappings.cda.vocabulary import absent_reason, concept_map, system_uri, urn
+from mappings.cda.xml import HL7, Element
+from mappings.context import Context
+from mappings.fhir import Json, absent, compact
+
+UCUM = "http://unitsofmeasure.org"
+URI_SYSTEM = "urn:ietf:rfc:3986"
+
+_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?|[+-]?\.\d{1,30}")
+
+
+def ii_to_identifier(element: Element) -> Json:
+    """Convert an II; a root alone becomes a URI, as comparison-v3.html asks; empty for a nullFlavor."""
+    root, value = (element.get("root") or "").strip(), (element.get("extension") or "").strip()
+    if not root and not value:
+        return {}
+    name = urn(root)
+    if value:
+        identifier = {"system": name, "value": value}
+    elif name:
+        identifier = {"system": URI_SYSTEM, "value": name}
+    else:
+        identifier = {"value": root}
+    assigner = (element.get("assigningAuthorityName") or "").strip()
+    return compact({**identifier, "assigner": {"display": assigner} if assigner else None})
+
+
+def ii_key(element: Element | None) -> str:
+    """Write an II as root, or root^extension; empty for a nullFlavor."""
+    if element is None:
+        return ""
+    root, value = (element.get("root") or "").strip(), (element.get("extension") or "").strip()
+    return f"{root}^{value}" if value else root
+
+
+def identifiers(elements: list[Element]) -> list[Json]:
+    """Convert the ids of an act, each once."""
+    found: list[Json] = []
+    for element in elements:
+        identifier = ii_to_identifier(element)
+        if identifier and identifier not in found:
+            found.append(identifier)
+    return found
+
+
+def cd_to_coding(element: Element, context: Context) -> Json:
+    """Convert the code of a CD, CE or CV, without its translations; empty when it has none."""
+    code = " ".join((element.get("code") or "").split())
+    display = " ".join((element.get("displayName") or "").split())
+    if not code:
+        return {}
+    code_system = element.get("codeSystem")
+    system = system_uri(code_system)
+    if code_system and system is None:
+        context.report("warning", "code-invalid", f"The code system '{code_system}' is no OID.", element)
+    version = (element.get("codeSystemVersion") or "").strip()
+    return compact({"system": system, "version": version, "code": code, "display": display})
+
+
+def cd_to_codeable_concept(element: Element | None, context: Context) -> Json:
+    """Convert a CD with its translations and the words that it refers to; empty when it says nothing."""
+    if element is None:
+        return {}
+    codings = [cd_to_coding(element, context)]
+    for translation in element.findall(HL7 + "translation"):
+        codings.append(cd_to_coding(translation, context))
+        _report_qualifiers(translation, context)
+    _report_qualifiers(element, context)
+    text = context.referenced_text(element.find(HL7 + "originalText"))
+    if text is None and not element.get("code"):
+        text = " ".join((element.get("displayName") or "").split())
+    return compact({"coding": [coding for coding in codings if coding], "text": text})
+
+
+def required_concept(element: Element | None, context: Context) -> Json:
+    """Convert a CD that FHIR requires: what is missing is said by a data-absent-reason."""
+    converted = cd_to_codeable_concept(element, context)
+    return converted or absent(absent_reason(element.get("nullFlavor") if element is not None else None))
+
+
+def _report_qualifiers(element: Element, context: Context) -> None:
+    for qualifier in element.findall(HL7 + "qualifier"):
+        context.report("warning", "not-supported", "The qualifier of a code is not carried over.", qualifier)
+
+
+def number(text: str | None, element: Element, context: Context) -> Decimal | None:
+    """Read a decimal with every digit that was written; report what is no number."""
+    literal = (text or "").strip()
+    if not literal:
+        return None
+    if re.fullmatch(r"[+-]?\d+,\d+", literal):
+        context.report("warning", "value", "A decimal comma was read as a point.", element)
+        literal = literal.replace(",", ".")
+    try:
+        if _NUMBER.fullmatch(literal):
+            return Decimal(literal)
+    except InvalidOperation:
+        pass
+    context.report("warning", "value", f"'{literal[:40]}' is no decimal number.", element)
+    return None
+
+
+def pq_to_quantity(element: Element | None, context: Context) -> Json:
+    """Convert a PQ or a REAL; the unit is a UCUM code, and 1 or nothing means no unit; empty when it has no value."""
+    if element is None:
+        return {}
+    value = number(element.get("value"), element, context)
+    if value is None:
+        return {}
+    unit = (element.get("unit") or "").strip()
+    if unit in ("", "1"):
+        return {"value": value} | ({"system": UCUM, "code": "1"} if unit else {})
+    if re.search(r"\s", unit):
+        context.report("warning", "code-invalid", f"'{unit}' is no UCUM unit: it was kept as text.", element)
+        return {"value": value, "unit": unit}
+    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
+
+
+def ivl_pq_to_range(element: Element, context: Context) -> Json:
+    """Convert an IVL_PQ to the low and high of a Range or of a reference range."""
+    low, high = element.find(HL7 + "low"), element.find(HL7 + "high")
+    return compact({"low": pq_to_quantity(low, context), "high": pq_to_quantity(high, context)})
+
+
+def ivl_pq_to_quantity(element: Element, context: Context) -> Json:
+    """Convert an IVL_PQ that has a single bound to a Quantity with a comparator; empty when it has none or two."""
+    low, high = (pq_to_quantity(element.find(HL7 + name), context) for name in ("low", "high"))
+    if bool(low) == bool(high):
+        return {}
+    name, sign = ("low", ">") if low else ("high", "<")
+    bound = element.find(HL7 + name)
+    is_open = bound is not None and bound.get("inclusive") == "false"
+    quantity = low or high
+    return {"value": quantity.pop("value"), "comparator": sign if is_open else f"{sign}=", **quantity}
+
+
+def rto_to_ratio(element: Element, context: Context) -> Json:
+    """Convert an RTO; both parts are needed."""
+    parts = {name: pq_to_quantity(element.find(HL7 + name), context) for name in ("numerator", "denominator")}
+    return parts if all(parts.values()) else {}
+
+
+def boolean(text: str | None) -> bool | None:
+    """Read a BL attribute; None when it is neither true nor false."""
+    return {"true": True, "1": True, "false": False, "0": False}.get((text or "").strip())
+
+
+def confidentiality(code: str | None) -> str | None:
+    """Give the code when FHIR's Composition.confidentiality may hold it."""
+    return code if code in ("U", "L", "M", "N", "R", "V") else None
+
+
+def known_codes(table: str) -> frozenset[str]:
+    """List the CDA codes that a table of concept_maps knows."""
+    return frozenset(concept_map(table))

@@ -1,0 +1,53 @@
+"""ED with a file inside to Attachment. Spec: datatypes.html#attachment; RFC 4648 (base64)."""
+
+import base64
+import binascii
+import re
+
+from mappings.cda.xml import HL7, Element
+from mappings.context import Context
+from mappings.fhir import Json, compact
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+
+
+def attachment(element: Element, context: Context) -> Json:
+    """Convert an ED to an Attachment with data or url; empty when it holds neither."""
+    media_type = (element.get("mediaType") or "text/plain").strip()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        context.report("warning", "value", f"'{media_type}' is no media type.", element)
+        media_type = "application/octet-stream"
+    if element.get("compression"):
+        context.report("warning", "not-supported", "A compressed file is carried over as it is.", element)
+        media_type = "application/octet-stream"
+    language = (element.get("language") or "").strip()
+    content = {"contentType": media_type, "language": language}
+    text = "".join(map(str, element.itertext()))
+    if element.get("representation") == "B64":
+        return compact(content | {"data": _base64(text, element, context)})
+    reference = element.find(HL7 + "reference")
+    url = (reference.get("value") or "").strip() if reference is not None else ""
+    if url and not url.startswith("#") and not re.search(r"\s", url):
+        return compact(content | {"url": url})
+    if text.strip():
+        return content | {"data": base64.b64encode(text.encode()).decode("ascii")}
+    return {}
+
+
+def _base64(text: str, element: Element, context: Context) -> str | None:
+    """Give base64 without line breaks; what is not base64 is mended when it can be, else reported as lost."""
+    data = "".join(text.split())
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+        return data
+    except binascii.Error:
+        pass
+    try:
+        mended = base64.b64encode(binascii.a2b_base64(data + "==")).decode("ascii")
+    except binascii.Error:
+        mended = ""
+    if mended:
+        context.report("warning", "value", "A base64 file had characters or padding that are wrong: mended.", element)
+        return mended
+    context.report("error", "value", "A file that is not base64 could not be carried over.", element)
+    return None

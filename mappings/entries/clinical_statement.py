@@ -1,0 +1,125 @@
+"""What every CDA act shares: status, comments, people, and the acts inside it. Source: HL7 CDA R2, 4.3.6."""
+
+from collections.abc import Iterator
+
+from mappings.cda.datatypes import boolean
+from mappings.cda.dates import date_time
+from mappings.cda.names import words
+from mappings.cda.vocabulary import INTERNAL, act_status
+from mappings.cda.xml import HL7, Element, template_ids
+from mappings.context import Context
+from mappings.fhir import Json, compact, concept, extension
+from mappings.header.parties import party
+
+COMMENT = frozenset(("1.2.250.1.213.1.1.3.32", "1.3.6.1.4.1.19376.1.5.3.1.4.2", "2.16.840.1.113883.10.20.1.40"))
+PERFORMER_FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
+PARTICIPATION_TYPE = INTERNAL + "v3-ParticipationType"
+
+_RELATIONS = ("entryRelationship", "component")
+_WITNESSES = ("AUTHEN", "RESP", "VRF", "LA")
+
+
+def inner_acts(element: Element) -> Iterator[tuple[str, Element]]:
+    """Go through the acts inside an act, each with the type of its relation."""
+    for relation in element:
+        if relation.tag in (HL7 + _RELATIONS[0], HL7 + _RELATIONS[1]):
+            for act in relation:
+                if act.tag not in (HL7 + "templateId", HL7 + "seperatableInd", HL7 + "sequenceNumber"):
+                    yield relation.get("typeCode") or "COMP", act
+
+
+def has_template(element: Element, template_id_set: frozenset[str]) -> bool:
+    """Tell whether an act claims one of those templates."""
+    return not template_id_set.isdisjoint(template_ids(element))
+
+
+def read(element: Element, context: Context) -> None:
+    """Note that an act is carried over, with the parts that say no more than what its resource type does."""
+    context.taken.add(element)
+    text = context.take(element, "text")
+    if text is not None and words(text) and not has_template(element, COMMENT):
+        context.taken.discard(text)
+
+
+def status(element: Element, resource_type: str, context: Context) -> str | None:
+    """Give the resource's status for the statusCode; report a code that has none."""
+    code = context.take(element, "statusCode")
+    value = code.get("code") if code is not None else None
+    found = act_status(resource_type, value)
+    if value and found is None:
+        context.report("warning", "code-invalid", f"The status '{value}' of an act has no FHIR equivalent.", code)
+    return found
+
+
+def is_negated(element: Element) -> bool:
+    """Tell whether the act says that something is not so."""
+    return boolean(element.get("negationInd")) is True
+
+
+def comments(element: Element, context: Context) -> list[Json]:
+    """Convert the comment acts inside an act, and its own free words, to notes."""
+    found: list[Json] = []
+    own = element.find(HL7 + "text")
+    if own is not None and own not in context.taken:
+        context.taken.add(own)
+        found.append({"text": context.referenced_text(own) or ""})
+    for _, act in inner_acts(element):
+        if has_template(act, COMMENT):
+            note = _comment(act, context)
+            if "text" in note:
+                found.append(note)
+    return [note for note in found if note["text"]]
+
+
+def _comment(act: Element, context: Context) -> Json:
+    read(act, context)
+    for name in ("id", "code", "statusCode"):
+        context.take_all(act, name)
+    author = context.take(act, "author")
+    moment = date_time(context.take(act, "effectiveTime"), context)
+    who = party(author.find(HL7 + "assignedAuthor"), context) if author is not None else None
+    text = context.referenced_text(context.take(act, "text"))
+    if not text:
+        context.taken.discard(act)
+    return compact({"authorReference": who, "time": moment, "text": text})
+
+
+def performers(element: Element, context: Context) -> list[Json]:
+    """Convert performers, and the authors and validators that FHIR lists with them, each with its function."""
+    found: list[Json] = []
+    for performer in context.take_all(element, "performer"):
+        found += _reference(performer.find(HL7 + "assignedEntity"), None, context)
+    for author in context.take_all(element, "author"):
+        found += _reference(author.find(HL7 + "assignedAuthor"), "AUT", context)
+    for participant in element.findall(HL7 + "participant"):
+        if participant.get("typeCode") in _WITNESSES:
+            context.taken.add(participant)
+            found += _reference(participant.find(HL7 + "participantRole"), participant.get("typeCode"), context)
+    return found
+
+
+def _reference(entity: Element | None, function: str | None, context: Context) -> list[Json]:
+    who = party(entity, context)
+    if who is None:
+        return []
+    if context.resources[who["reference"]]["resourceType"] == "Device":
+        context.report(
+            "warning", "not-supported", "A device that authored a result is not its performer in R4.", entity
+        )
+        return []
+    if function is None:
+        return [who]
+    code = concept(PARTICIPATION_TYPE, function)
+    return [{"extension": [extension(PERFORMER_FUNCTION, valueCodeableConcept=code)], **who}]
+
+
+def asserter(element: Element, context: Context) -> Json:
+    """Convert the first author of an act to recorder and recordedDate."""
+    author = context.take(element, "author")
+    if author is None:
+        return {}
+    who = party(author.find(HL7 + "assignedAuthor"), context)
+    if who and context.resources[who["reference"]]["resourceType"] in ("Device", "Organization"):
+        context.taken.discard(author)
+        return {}
+    return compact({"recorder": who, "recordedDate": date_time(author.find(HL7 + "time"), context)})

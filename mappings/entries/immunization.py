@@ -1,0 +1,153 @@
+"""FR-Vaccination to Immunization. Source: FRImmunisationLMCDAFHIR. Spec: immunization.html.
+
+Choice: the table names occurrencePeriod, which R4 lacks; the first known bound becomes occurrenceDateTime.
+"""
+
+from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, pq_to_quantity, required_concept
+from mappings.cda.dates import date_only, date_time
+from mappings.cda.names import words
+from mappings.cda.values import observation_value
+from mappings.cda.vocabulary import INTERNAL, absent_reason
+from mappings.cda.xml import HL7, Element
+from mappings.context import Context
+from mappings.entries.clinical_statement import comments, has_template, inner_acts, is_negated, read, status
+from mappings.entries.problem import PROBLEMS, problem_observation
+from mappings.entries.subject import is_about_other
+from mappings.fhir import Json, absent, compact, concept
+from mappings.header.organization import organization
+from mappings.header.parties import party
+
+TEMPLATE_IDS = (
+    "1.2.250.1.213.1.1.3.45",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.12",
+    "2.16.840.1.113883.10.20.22.4.52",
+)
+RANKS = frozenset(("1.2.250.1.213.1.1.3.82", "2.16.840.1.113883.10.20.1.46"))
+FUNCTION = INTERNAL + "v2-0443"
+PARTICIPATION_TYPE = INTERNAL + "v3-ParticipationType"
+
+
+def convert(element: Element, context: Context) -> list[Json]:
+    """Convert a vaccination that was done or refused; one that is only planned is left to the report."""
+    if element.tag != HL7 + "substanceAdministration" or element.get("moodCode") != "EVN":
+        return []
+    if is_about_other(element, context):
+        return []
+    read(element, context)
+    done = status(element, "Immunization", context) or "completed"
+    resource = {
+        "resourceType": "Immunization",
+        "identifier": identifiers(context.take_all(element, "id")),
+        "status": "not-done" if is_negated(element) else done,
+        "patient": context.patient,
+        **_occurrence(element, context),
+        **_product(element, context),
+        "site": cd_to_codeable_concept(context.take(element, "approachSiteCode"), context),
+        "route": cd_to_codeable_concept(context.take(element, "routeCode"), context),
+        "doseQuantity": pq_to_quantity(context.take(element, "doseQuantity"), context),
+        **_people(element, context),
+        "note": comments(element, context),
+        **_reasons_and_reactions(element, context),
+    }
+    return [context.add_at(compact(resource), element)]
+
+
+def _occurrence(element: Element, context: Context) -> Json:
+    time = context.take(element, "effectiveTime")
+    moment = date_time(time, context)
+    if moment:
+        return {"occurrenceDateTime": moment}
+    return {"_occurrenceDateTime": absent(absent_reason(time.get("nullFlavor") if time is not None else None))}
+
+
+def _product(element: Element, context: Context) -> Json:
+    consumable = context.take(element, "consumable")
+    product = consumable.find(HL7 + "manufacturedProduct") if consumable is not None else None
+    material = product.find(HL7 + "manufacturedMaterial") if product is not None else None
+    if product is None or material is None:
+        return {"vaccineCode": absent("unknown")}
+    code, name = required_concept(material.find(HL7 + "code"), context), words(material.find(HL7 + "name"))
+    if name and "text" not in code:
+        code = {key: value for key, value in code.items() if key != "extension"} | {"text": name}
+    expiry = material.find("{urn:hl7-org:sdtc}expirationTime")
+    if expiry is None:
+        expiry = material.find("{urn:ihe:pharm:medication}expirationTime")
+    return {
+        "vaccineCode": code,
+        "lotNumber": words(material.find(HL7 + "lotNumberText")),
+        "expirationDate": date_only(expiry, context),
+        "manufacturer": organization(product.find(HL7 + "manufacturerOrganization"), context),
+    }
+
+
+def _people(element: Element, context: Context) -> Json:
+    found: list[Json] = []
+    recorded: str | None = None
+    for performer in context.take_all(element, "performer"):
+        found += _performer(performer.find(HL7 + "assignedEntity"), concept(FUNCTION, "AP"), context)
+    for author in context.take_all(element, "author"):
+        found += _performer(author.find(HL7 + "assignedAuthor"), concept(PARTICIPATION_TYPE, "AUT"), context)
+        recorded = recorded or date_time(author.find(HL7 + "time"), context)
+    for informant in element.findall(HL7 + "informant"):
+        who = _performer(informant.find(HL7 + "assignedEntity"), concept(PARTICIPATION_TYPE, "INF"), context)
+        if who:
+            context.taken.add(informant)
+        found += who
+    return {"performer": found, "recorded": recorded}
+
+
+def _performer(entity: Element | None, function: Json, context: Context) -> list[Json]:
+    who = party(entity, context)
+    if who is None:
+        return []
+    if context.resources[who["reference"]]["resourceType"] not in ("Practitioner", "PractitionerRole", "Organization"):
+        context.report("warning", "not-supported", "Only a professional can perform an Immunization in R4.", entity)
+        return []
+    return [{"function": function, "actor": who}]
+
+
+def _reasons_and_reactions(element: Element, context: Context) -> Json:
+    dose: Json = {}
+    diseases: list[Json] = []
+    reasons: list[Json] = []
+    reactions: list[Json] = []
+    for kind, act in inner_acts(element):
+        if has_template(act, RANKS):
+            dose = _rank(act, context)
+        elif not has_template(act, PROBLEMS):
+            continue
+        elif kind == "CAUS":
+            reference, moment = problem_observation(act, context)
+            reactions.append(compact({"date": moment, "detail": reference}))
+        elif value := cd_to_codeable_concept(act.find(HL7 + "value"), context):
+            read(act, context)
+            for name in ("code", "statusCode", "value"):
+                context.take_all(act, name)
+            (reasons if kind == "RSON" else diseases).append(value)
+    series = _series(element, context) if dose or diseases else None
+    protocol = compact(
+        {"series": series, "targetDisease": diseases, **(dose or {"_doseNumberString": absent("unknown")})}
+    )
+    return {
+        "reasonCode": reasons,
+        "reaction": reactions,
+        "protocolApplied": [protocol] if dose or diseases else None,
+    }
+
+
+def _series(element: Element, context: Context) -> str | None:
+    """Keep the kind of injection (first series, booster) as the words of the series."""
+    code = context.take(element, "code")
+    return (code.get("displayName") or code.get("code")) if code is not None else None
+
+
+def _rank(act: Element, context: Context) -> Json:
+    read(act, context)
+    context.take(act, "code")
+    context.take(act, "statusCode")
+    value = observation_value(context.take_all(act, "value"), context)
+    rank = value.get("valueInteger")
+    if isinstance(rank, int) and rank > 0:
+        return {"doseNumberPositiveInt": rank}
+    text = value.get("valueString") or (str(rank) if rank is not None else "")
+    return {"doseNumberString": text} if text else {}

@@ -1,0 +1,98 @@
+"""A CDA observation to Observation: what results and vital signs share. Spec: observation.html."""
+
+from mappings.cda.datatypes import (
+    cd_to_codeable_concept,
+    identifiers,
+    ivl_pq_to_range,
+    required_concept,
+)
+from mappings.cda.dates import effective
+from mappings.cda.text import plain_text
+from mappings.cda.values import observation_value, value_type
+from mappings.cda.vocabulary import INTERNAL
+from mappings.cda.xml import HL7, Element
+from mappings.context import Context
+from mappings.entries.clinical_statement import comments, performers, read, status
+from mappings.entries.subject import other_subject
+from mappings.fhir import Json, compact, concept, one
+from mappings.header.parties import party
+
+CATEGORY = INTERNAL + "observation-category"
+RANGE_MEANING = INTERNAL + "referencerange-meaning"
+
+
+def observation_members(element: Element, context: Context, category: str) -> Json:
+    """Convert what an observation, or an organizer of observations, says about itself."""
+    read(element, context)
+    focus = other_subject(context.take(element, "subject"), context)
+    moment = effective(context.take(element, "effectiveTime"), context)
+    return compact(
+        {
+            "resourceType": "Observation",
+            "identifier": identifiers(context.take_all(element, "id")),
+            "status": status(element, "Observation", context) or "unknown",
+            "category": [concept(CATEGORY, category)],
+            "subject": context.patient,
+            "focus": one(focus) or context.focus,
+            **moment,
+            "performer": performers(element, context),
+            "note": comments(element, context),
+        }
+    )
+
+
+def observation(element: Element, context: Context, category: str) -> Json:
+    """Convert an observation with its value, interpretation, method, site, device and reference ranges."""
+    members = observation_members(element, context, category)
+    members["code"] = required_concept(context.take(element, "code"), context)
+    interpretations = context.take_all(element, "interpretationCode")
+    values = context.take_all(element, "value")
+    measured = {
+        **observation_value(values, context),
+        "interpretation": [one_ for code in interpretations if (one_ := cd_to_codeable_concept(code, context))],
+        "bodySite": cd_to_codeable_concept(context.take(element, "targetSiteCode"), context),
+        "method": cd_to_codeable_concept(context.take(element, "methodCode"), context),
+        "device": _device(element, context),
+        "referenceRange": _reference_ranges(element, context),
+    }
+    return members | compact(measured)
+
+
+def _device(element: Element, context: Context) -> Json | None:
+    for participant in element.findall(HL7 + "participant"):
+        if participant.get("typeCode") == "DEV":
+            context.taken.add(participant)
+            return party(participant.find(HL7 + "participantRole"), context)
+    return None
+
+
+def _reference_ranges(element: Element, context: Context) -> list[Json]:
+    found: list[Json] = []
+    for reference in context.take_all(element, "referenceRange"):
+        observed = reference.find(HL7 + "observationRange")
+        if observed is None:
+            continue
+        value = observed.find(HL7 + "value")
+        bounds = ivl_pq_to_range(value, context) if value is not None and value_type(value).startswith("IVL") else {}
+        words = context.referenced_text(observed.find(HL7 + "text"))
+        if value is not None and not bounds and not words:
+            words = plain_text(value) or value.get("displayName") or value.get("value")
+        converted = compact(
+            {
+                **bounds,
+                "type": _meaning(observed.find(HL7 + "interpretationCode"), context),
+                "appliesTo": one(cd_to_codeable_concept(observed.find(HL7 + "code"), context)),
+                "text": words,
+            }
+        )
+        if converted.keys() & {"low", "high", "text"}:
+            found.append(converted)
+        else:
+            context.taken.discard(reference)
+    return found
+
+
+def _meaning(code: Element | None, context: Context) -> Json | None:
+    if code is not None and code.get("code") == "N":
+        return concept(RANGE_MEANING, "normal", "Normal Range")
+    return cd_to_codeable_concept(code, context) or None
