@@ -20,7 +20,7 @@ class Scope(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     """What a verified token says of the caller.
 
     `kind` is "patient", "professional", "system" (a client without a user) or "open" (no authorization at all).

@@ -1,0 +1,79 @@
+"""Consent: whom the patient lets consult his record, and whom he blocks.
+
+Spec: consent.html, CSP L.1111-17, R.1111-46
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fhir_server.access.relations import (
+    ALWAYS_IN_FORCE,
+    BLOCK,
+    CONSENT,
+    EVERYONE,
+    NEVER_IN_FORCE,
+    in_force,
+    professionals,
+    relation_rows,
+)
+from fhir_server.access.rows import references_of
+from fhir_server.search.index_row import IndexRow
+
+_SCOPE: Final = "patient-privacy"
+_CARE_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "CAREMGT", "COC"})
+_CONSULTING_ACTIONS: Final = frozenset({"access", "use", "disclose"})
+_NARROWING: Final = ("class", "code", "securityLabel", "data", "dataPeriod")
+"""What limits a provision to some items, which relations cannot hold."""
+
+
+Chain = tuple[dict[str, Any], ...]
+"""A provision after those it is nested in: what they say of actor, period, purpose and items holds for it too."""
+
+
+def consent_rows(resource: dict[str, Any]) -> list[IndexRow]:
+    """Return the relations and blocks of an active consent on privacy; one that the patient refused or ended has none.
+
+    Choice: in doubt nothing opens. A permit limited to some items opens nothing; a denial limited to some items blocks
+    as a whole; a denial whose actor is no reference to this server, or whose period cannot be read, blocks everyone,
+    or for ever. In R4 the root provision has no type: many systems give it one all the same, and it is honoured.
+    """
+    if resource.get("status") != "active" or not _is_on_privacy(resource):
+        return []
+    patients = references_of(resource.get("patient"))
+    rows: list[IndexRow] = []
+    for chain in _chains(resource.get("provision") or {}, ()):
+        rows += _provision_rows(chain, patients)
+    return rows
+
+
+def _provision_rows(chain: Chain, patients: list[str]) -> list[IndexRow]:
+    kind = chain[-1].get("type")
+    if kind not in ("permit", "deny") or not all(_concerns_care(provision) for provision in chain):
+        return []
+    named: list[dict[str, Any]] = next(
+        (provision["actor"] for provision in reversed(chain) if provision.get("actor")), []
+    )
+    actors = professionals(references_of([actor.get("reference") for actor in named]))
+    force = in_force(*(provision.get("period") for provision in chain))
+    if kind == "permit":
+        is_narrow = any(name in provision for provision in chain for name in _NARROWING)
+        return [] if is_narrow else relation_rows(CONSENT, actors, patients, force)
+    blocked = actors if actors and len(actors) == len(named) else [*actors, EVERYONE]
+    return relation_rows(BLOCK, blocked, patients, ALWAYS_IN_FORCE if force == NEVER_IN_FORCE else force)
+
+
+def _is_on_privacy(resource: dict[str, Any]) -> bool:
+    return any(coding.get("code") == _SCOPE for coding in resource.get("scope", {}).get("coding", ()))
+
+
+def _chains(provision: dict[str, Any], above: Chain) -> Iterator[Chain]:
+    chain = (*above, provision)
+    yield chain
+    for nested in provision.get("provision", ()):
+        yield from _chains(nested, chain)
+
+
+def _concerns_care(provision: dict[str, Any]) -> bool:
+    purposes = {coding.get("code") for coding in provision.get("purpose", ())}
+    actions = {coding.get("code") for concept in provision.get("action", ()) for coding in concept.get("coding", ())}
+    return (not purposes or bool(purposes & _CARE_PURPOSES)) and (not actions or bool(actions & _CONSULTING_ACTIONS))

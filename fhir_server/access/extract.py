@@ -1,0 +1,127 @@
+"""Access rows of one resource: what decisions and relations read, beside the rows of search.
+
+Spec: security.html, compartmentdefinition-patient.html
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from fhir_server.access.authors import author_rows
+from fhir_server.access.consent import consent_rows
+from fhir_server.access.directory import DIRECTORY_TYPES, PROFESSIONAL_TYPES
+from fhir_server.access.labels import label_rows
+from fhir_server.access.relations import care_team_rows, encounter_rows
+from fhir_server.access.rows import (
+    ATTACHMENT,
+    AUTHOR,
+    DEPOSITOR,
+    DOCUMENT,
+    LABEL,
+    local_reference,
+    reference_row,
+    references_of,
+)
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION, TOKEN, IndexRow
+
+_ACCESS_PARAMETERS: Final = frozenset({ATTACHMENT, AUTHOR, DEPOSITOR, DOCUMENT, LABEL})
+_SUBJECTS: Final = {"Device": "patient", "Task": "for"}
+"""Choice: types that R4 leaves out of the Patient compartment although they say whose they are."""
+
+ATTACHED_TYPES: Final = frozenset({"Binary", "Bundle"})
+"""What a DocumentReference points at, and thereby governs."""
+
+
+def access_rows(resource: dict[str, Any], depositor: str, inherited: Iterable[IndexRow] = ()) -> list[IndexRow]:
+    """Return the labels, authors, depositor, governors, relations and own compartments of a resource, each row once.
+
+    `depositor` is "" on an open server; `inherited` is what `inherit` gives of the resource's governors.
+    """
+    rows = label_rows(resource) + author_rows(resource)
+    if depositor:
+        rows.append(reference_row(DEPOSITOR, depositor))
+    rows += [reference_row(DOCUMENT, reference) for reference in governors(resource)]
+    rows += [reference_row(ATTACHMENT, reference) for reference in attachments(resource)]
+    rows += _relation_rows(resource, depositor) + _compartment_rows(resource)
+    return list(dict.fromkeys((*rows, *inherited)))
+
+
+def _relation_rows(resource: dict[str, Any], depositor: str) -> list[IndexRow]:
+    match resource.get("resourceType"):
+        case "CareTeam":
+            return care_team_rows(resource)
+        case "Consent":
+            return consent_rows(resource)
+        case "Encounter":
+            return encounter_rows(resource, depositor)
+    return []
+
+
+def _compartment_rows(resource: dict[str, Any]) -> list[IndexRow]:
+    resource_type = resource.get("resourceType", "")
+    if resource_type == "Patient":
+        return [(COMPARTMENT, "Patient", 0, resource["id"])] if "id" in resource else []
+    subjects = references_of(resource.get(_SUBJECTS.get(resource_type, "")))
+    ids = [subject.partition("/")[2] for subject in subjects if subject.startswith("Patient/")]
+    return [(COMPARTMENT, "Patient", 0, patient_id) for patient_id in ids]
+
+
+def governors(resource: dict[str, Any]) -> list[str]:
+    """Return the local references of what governs a resource, as the resource itself names them.
+
+    `meta.source` for what was converted from a document, `securityContext` of a Binary, targets of a Provenance,
+    entities of an AuditEvent. The directory of professionals is shared by all documents: none governs it.
+    """
+    resource_type = resource.get("resourceType")
+    found: list[str] = []
+    source = local_reference(resource.get("meta", {}).get("source"))
+    if source.startswith("DocumentReference/") and resource_type not in PROFESSIONAL_TYPES:
+        found.append(source)
+    if resource_type == "Binary":
+        found += references_of(resource.get("securityContext"))
+    elif resource_type == "Provenance":
+        found += references_of(resource.get("target"))
+    elif resource_type == "AuditEvent":
+        found += references_of([entity.get("what") for entity in resource.get("entity", ())])
+    own = f"{resource_type}/{resource.get('id')}"
+    return [reference for reference in dict.fromkeys(found) if reference != own]
+
+
+def attachments(resource: dict[str, Any]) -> list[str]:
+    """Return the local Binary and Bundle references that a DocumentReference points at."""
+    if resource.get("resourceType") != "DocumentReference":
+        return []
+    urls = (content.get("attachment", {}).get("url") for content in resource.get("content", ()))
+    found = dict.fromkeys(local_reference(url) for url in urls)
+    return [reference for reference in found if reference.partition("/")[0] in ATTACHED_TYPES]
+
+
+def inherit(
+    resource_type: str, rows: Sequence[IndexRow], governing: Sequence[tuple[str, Sequence[IndexRow]]]
+) -> list[IndexRow]:
+    """Return what a resource with these rows takes from its governors, given as (reference, rows).
+
+    Labels and further governors of all of them: what one hides is hidden. Authors, depositors and (when it has none
+    of its own) compartments only where all agree: what one opens does not open another. A trace takes no authors: who
+    wrote a document does not thereby see who read it. Directory types open to all and say nothing.
+    """
+    taken = [row for _, some in governing for row in some if row[1] in (LABEL, DOCUMENT)]
+    heard = [set(some) for reference, some in governing if reference.partition("/")[0] not in DIRECTORY_TYPES]
+    common = set.intersection(*heard) if heard else set()
+    if resource_type != "AuditEvent":
+        taken += [row for row in common if row[0] == REFERENCE and row[1] in (AUTHOR, DEPOSITOR)]
+    if not any(row[0] == COMPARTMENT and row[1] == "Patient" for row in rows) and resource_type not in DIRECTORY_TYPES:
+        taken += [row for row in common if row[0] == COMPARTMENT and row[1] == "Patient"]
+    return sorted(set(taken))
+
+
+def kept_rows(rows: Iterable[IndexRow]) -> list[IndexRow]:
+    """Return the rows a deleted resource keeps, so that only who could see it is told that it is gone.
+
+    Its relations end with it.
+    """
+    return [row for row in rows if is_access_row(row) and row[0] != RELATION]
+
+
+def is_access_row(row: IndexRow) -> bool:
+    """Say whether decisions read the row."""
+    return row[0] in (COMPARTMENT, RELATION) or (row[0] in (REFERENCE, TOKEN) and row[1] in _ACCESS_PARAMETERS)

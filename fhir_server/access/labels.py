@@ -1,0 +1,52 @@
+"""Security labels: who may not see an item although he may see the record it is in.
+
+Spec: security-labels.html, https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fhir_server.access.callers import deposited, is_his
+from fhir_server.access.grant import Grant
+from fhir_server.access.rows import LABEL
+from fhir_server.access.rule import CONSULTING, Rule
+from fhir_server.search.condition import Compare, Condition, all_of, none_of
+from fhir_server.search.index_row import TOKEN, IndexRow
+
+VISIBILITY_SYSTEM: Final = (
+    "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
+)
+VISIBILITY_SYSTEMS: Final = frozenset({VISIBILITY_SYSTEM, "urn:oid:1.2.250.1.213.1.1.4.13"})
+
+HIDDEN_FROM_PROFESSIONALS: Final = "MASQUE_PS"
+HIDDEN_FROM_PATIENT: Final = "INVISIBLE_PATIENT"
+HIDDEN_FROM_REPRESENTATIVES: Final = "INVISIBLE_REPRESENTANTS_LEGAUX"
+LABELS: Final = frozenset({HIDDEN_FROM_PROFESSIONALS, HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
+
+
+def label_rows(resource: dict[str, Any]) -> list[IndexRow]:
+    """Return the visibility labels of `meta.security` and of `DocumentReference.securityLabel`, each once."""
+    codings = list(resource.get("meta", {}).get("security", ()))
+    if resource.get("resourceType") == "DocumentReference":
+        codings += [coding for concept in resource.get("securityLabel", ()) for coding in concept.get("coding", ())]
+    codes = {coding.get("code") for coding in codings if coding.get("system") in VISIBILITY_SYSTEMS}
+    return [(TOKEN, LABEL, 0, VISIBILITY_SYSTEM, code) for code in sorted(codes & LABELS)]
+
+
+def labelled(code: str) -> Condition:
+    """Return the condition that a resource, or what governs it, carries a visibility label."""
+    return Compare(TOKEN, LABEL, (("system", "eq", VISIBILITY_SYSTEM), ("code", "eq", code)))
+
+
+def rules(grant: Grant) -> Iterable[Rule]:
+    """Deny what is hidden from the caller; nothing is hidden from the one who deposited it, or wrote it for a record.
+
+    Choice: R.1111-49 leaves a masked document to the professional who deposited it; the public pages say its author.
+    Both keep it. A patient keeps what he deposited himself.
+    """
+    if grant.kind == "professional":
+        masked = all_of(labelled(HIDDEN_FROM_PROFESSIONALS), none_of(is_his(grant)))
+        yield Rule("masked", CONSULTING, masked, is_denial=True)
+    elif grant.kind == "patient":
+        hidden = all_of(labelled(HIDDEN_FROM_PATIENT), none_of(deposited(grant)))
+        yield Rule("hidden-from-patient", CONSULTING, hidden, is_denial=True)

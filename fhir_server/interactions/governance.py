@@ -1,0 +1,216 @@
+"""Governance: what is converted from, attached to or said about a resource is seen with it, and hidden with it.
+
+Spec: binary.html#security, provenance.html, CSP R.1111-49 (masking)
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from fhir_server.access.extract import (
+    ATTACHED_TYPES,
+    access_rows,
+    attachments,
+    governors,
+    inherit,
+    is_access_row,
+    kept_rows,
+)
+from fhir_server.access.rows import ATTACHMENT, DOCUMENT, at_home, reference_row, refers_to
+from fhir_server.foundation import fhir_json
+from fhir_server.foundation.resource import Version
+from fhir_server.search.extract import Extractor
+from fhir_server.search.index_row import COMPARTMENT, IndexRow
+from fhir_server.storage.store import History, Search, Transaction
+
+
+class Indexing(msgspec.Struct, frozen=True):
+    """How this server makes rows: its extractor, and its own addresses without a final slash."""
+
+    extractor: Extractor
+    base_urls: tuple[str, ...] = ()
+
+    def rows(self, resource: dict[str, Any], depositor: str) -> list[IndexRow]:
+        """Return the rows that a resource has of itself."""
+        rows = self.extractor.extract(resource) + access_rows(at_home(resource, self.base_urls), depositor)
+        return list(dict.fromkeys(rows))
+
+
+INDEXING: Final = Indexing(Extractor())
+_CLAIM: Final = "governor"
+_DEPTH: Final = 3
+"""A Provenance of a Binary of a DocumentReference is the longest chain of governors."""
+_PAGE: Final = 500
+
+
+async def index_rows(
+    transaction: Transaction, resource: dict[str, Any], depositor: str, indexing: Indexing = INDEXING
+) -> list[IndexRow]:
+    """Return every row of a resource that has its id: of search, of access, and what its governors give it.
+
+    Reads nothing unless the resource names a governor or is an attachment. Raises Unprocessable as `extract` does.
+    """
+    return await _Governed(transaction, indexing).rows(resource, depositor, _DEPTH)
+
+
+async def deletion_rows(transaction: Transaction, version: Version, indexing: Indexing = INDEXING) -> list[IndexRow]:
+    """Return the rows that the deletion of a current version keeps: only who could see it learns that it is gone."""
+    return kept_rows(await index_rows(transaction, fhir_json.parse(version.content), version.depositor, indexing))
+
+
+def kept_source(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Return the `meta.source` that an update must put back, "" when there is nothing to put back.
+
+    A client that drops or changes the document that a resource was converted from would otherwise unmask it.
+    """
+    source = str(before.get("meta", {}).get("source", ""))
+    is_governing = "DocumentReference/" in source
+    return source if is_governing and after.get("meta", {}).get("source") != source else ""
+
+
+async def reindex_governed(
+    transaction: Transaction,
+    before: dict[str, Any] | None,
+    after: dict[str, Any],
+    depositor: str,
+    indexing: Indexing = INDEXING,
+) -> int:
+    """Index again what a resource governs, once it is written; return how many resources that were.
+
+    `before` is None for the first version, or after a deletion; `depositor` is the resource's. Nothing is read when
+    labels, authors and compartments stay as they were and no attachment is named.
+    """
+    governed = _Governed(transaction, indexing)
+    reference = f"{after['resourceType']}/{after['id']}"
+    count = await governed.claim(reference, attachments(at_home(after, indexing.base_urls)), depositor)
+    if before is None:
+        # Anything else can be named before it exists only within one transaction: `settle` sees to that.
+        has_changed = after["resourceType"] == "DocumentReference"
+    else:
+        has_changed = _opening(indexing, before, depositor) != _opening(indexing, after, depositor)
+    return count + (await governed.reindex(reference) if has_changed else 0)
+
+
+async def settle(transaction: Transaction, versions: Iterable[Version], indexing: Indexing = INDEXING) -> None:
+    """Index again what one transaction wrote before its governor: call it once, after the last entry."""
+    for version in versions:
+        if not version.is_deleted and _may_be_governed(version):
+            rows = await index_rows(transaction, fhir_json.parse(version.content), version.depositor, indexing)
+            await transaction.index(version.resource_type, version.resource_id, rows)
+
+
+def _may_be_governed(version: Version) -> bool:
+    if version.resource_type in ATTACHED_TYPES or version.resource_type in ("Provenance", "AuditEvent"):
+        return True
+    return b'"source"' in version.content and b"DocumentReference/" in version.content
+
+
+def _opening(indexing: Indexing, resource: dict[str, Any], depositor: str) -> set[IndexRow]:
+    return {row for row in indexing.rows(resource, depositor) if is_access_row(row)}
+
+
+class _Governed(msgspec.Struct, frozen=True):
+    """The rows of governed resources, within one transaction."""
+
+    transaction: Transaction
+    indexing: Indexing
+
+    async def rows(self, resource: dict[str, Any], depositor: str, depth: int) -> list[IndexRow]:
+        """Return the rows of a resource, following its governors `depth` deep."""
+        rows = self.indexing.rows(resource, depositor)
+        resource_type = resource["resourceType"]
+        named = governors(at_home(resource, self.indexing.base_urls))
+        if resource_type in ATTACHED_TYPES:
+            claimants = await self._claimants(f"{resource_type}/{resource['id']}", depositor)
+            rows += [reference_row(DOCUMENT, claimant) for claimant in claimants]
+            named += claimants
+        if not named or not depth:
+            return list(dict.fromkeys(rows))
+        governing = []
+        for reference in dict.fromkeys(named):
+            governor = await self._last_content(reference)
+            if governor is not None:
+                own = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth - 1)
+                governing.append((reference, own))
+        return list(dict.fromkeys((*rows, *inherit(resource_type, rows, governing))))
+
+    async def _last_content(self, reference: str) -> Version | None:
+        """Return the last version that has a content: a deleted document still masks what was made from it."""
+        resource_type, _, resource_id = reference.partition("/")
+        version = await self.transaction.read(resource_type, resource_id)
+        if version is not None and version.is_deleted:
+            version = await self.transaction.vread(resource_type, resource_id, version.version_id - 1)
+        return version if version is not None and version.content else None
+
+    async def claim(self, document: str, attached: list[str], depositor: str) -> int:
+        """Let a DocumentReference govern the attachments it names; return how many resources were indexed again.
+
+        Choice: only those of the same depositor, and once a document governs one, only documents of the same patients
+        may join: nobody reads a foreign Binary by pointing at it, and a later pointer never moves it elsewhere.
+        """
+        count = 0
+        for reference in attached:
+            version = await self._last_content(reference)
+            if version is None or version.depositor != depositor:
+                continue
+            known = await self.transaction.record(_CLAIM, reference)
+            if known is not None and document in msgspec.json.decode(known, type=list[str]):
+                continue
+            if document in await self._claimants(reference, depositor):
+                await self._index(version, is_deleted=False)
+                count += 1 + await self.reindex(reference)
+        return count
+
+    async def _claimants(self, reference: str, depositor: str) -> list[str]:
+        """Return the DocumentReferences that govern an attachment, and remember them: the first one stays."""
+        record = await self.transaction.record(_CLAIM, reference)
+        known = msgspec.json.decode(record, type=list[str]) if record is not None else []
+        asked = Search("DocumentReference", condition=refers_to(ATTACHMENT, [reference]), limit=_PAGE)
+        found = [
+            version for version in (await self.transaction.search(asked)).versions if version.depositor == depositor
+        ]
+        patients = await self._patients(known[0]) if known else None
+        claimants = list(known)
+        for version in found:
+            own = await self._patients(version.reference)
+            patients = own if patients is None else patients
+            if version.reference not in claimants and own == patients:
+                claimants.append(version.reference)
+        if claimants != known:
+            await self.transaction.put_record(_CLAIM, reference, msgspec.json.encode(claimants))
+        return claimants
+
+    async def _patients(self, document: str) -> frozenset[IndexRow]:
+        version = await self._last_content(document)
+        if version is None:
+            return frozenset()
+        rows = self.indexing.extractor.extract(fhir_json.parse(version.content))
+        return frozenset(row for row in rows if row[0] == COMPARTMENT and row[1] == "Patient")
+
+    async def reindex(self, reference: str) -> int:
+        """Index again whatever a resource governs, deleted resources included; return how many that were."""
+        within = refers_to(DOCUMENT, [reference])
+        newest: dict[str, Version] = {}
+        with_content: dict[str, int] = {}
+        cursor = ""
+        while True:
+            page = await self.transaction.history(History(within=within, limit=_PAGE, cursor=cursor, needs_total=False))
+            for version in page.versions:
+                newest.setdefault(version.reference, msgspec.structs.replace(version, content=b""))
+                if not version.is_deleted:
+                    with_content.setdefault(version.reference, version.version_id)
+            cursor = page.cursor
+            if not cursor:
+                break
+        for name, version_id in with_content.items():
+            current = newest[name]
+            last = await self.transaction.vread(current.resource_type, current.resource_id, version_id)
+            if last is not None:
+                await self._index(last, current.is_deleted)
+        return len(with_content)
+
+    async def _index(self, version: Version, is_deleted: bool) -> None:
+        rows = await self.rows(fhir_json.parse(version.content), version.depositor, _DEPTH)
+        kept = kept_rows(rows) if is_deleted else rows
+        await self.transaction.index(version.resource_type, version.resource_id, kept)
