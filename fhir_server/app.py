@@ -1,0 +1,109 @@
+"""The composition root: settings in, ASGI application out; the only file that knows everyone."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from uuid_utils import uuid7
+
+from fhir_server import documents
+from fhir_server.access.grant import OPEN, Grant
+from fhir_server.asgi.pages import pages
+from fhir_server.asgi.server import Api, App, fhir_api
+from fhir_server.interactions.request import Limits, Runtime
+from fhir_server.operations import OPERATIONS
+from fhir_server.settings import Settings
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.bearer import Bearer
+from fhir_server.smart.configuration import smart_configuration
+from fhir_server.storage.sqlite import SqliteStore
+from fhir_server.storage.store import Store
+
+DEPLOYMENT_VARIABLE = "FHIRSERVER_DEPLOYMENT"
+"""How a worker process is told the settings and the address of its parent."""
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """The settings, and the origin that clients use (`http://127.0.0.1:8080`)."""
+
+    settings: Settings
+    origin: str
+
+    @property
+    def base_url(self) -> str:
+        """Return the FHIR base."""
+        return f"{self.origin}/fhir"
+
+
+def now() -> datetime:
+    """Return the time, aware UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a new id: UUIDv7, so that ids grow and append at the edge of an index."""
+    return str(uuid7())
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store of the settings, not yet opened."""
+    return SqliteStore(Path(settings.data) / "fhir.sqlite")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the bounds of one request."""
+    return Limits(
+        body_bytes=settings.body_bytes,
+        depth=settings.depth,
+        bundle_entries=settings.bundle_entries,
+        count_default=settings.count_default,
+        count_maximum=settings.count_maximum,
+        include_maximum=settings.include_maximum,
+    )
+
+
+def runtime_of(settings: Settings, authorization: Authorization | None, store: Store) -> Runtime:
+    """Return what interactions are given; `authorization` None for an open server."""
+    endpoints = ("authorize", "token", "introspect", "revoke")
+    return Runtime(
+        store=store,
+        now=now,
+        new_id=new_id,
+        limits=limits_of(settings),
+        operations=(*OPERATIONS, *documents.OPERATIONS),
+        oauth_uris=()
+        if authorization is None
+        else tuple((name, authorization.url(f"/oauth/{name}")) for name in endpoints),
+    )
+
+
+async def grant_everyone(header: str) -> Grant:
+    """Return the grant of an open server, whatever the Authorization header says."""
+    return OPEN
+
+
+def create(deployment: Deployment) -> App:
+    """Return the ASGI application; its lifespan opens and closes the store."""
+    settings = deployment.settings
+    store = open_store(settings)
+    if settings.open:
+        return fhir_api(
+            Api(runtime_of(settings, None, store), grant_everyone, deployment.base_url, origins=settings.cors_origins)
+        )
+    authorization = Authorization(store, deployment.base_url, now, new_id)
+    api = Api(
+        runtime=runtime_of(settings, authorization, store),
+        grant_of=Bearer(authorization).grant,
+        base_url=deployment.base_url,
+        smart_configuration=lambda: msgspec.json.encode(smart_configuration(authorization)),
+        origins=settings.cors_origins,
+        fallback=pages(authorization),
+        on_open=authorization.open,
+    )
+    return fhir_api(api)
+
+
+def create_from_environment() -> App:
+    """Return the application of a worker process."""
+    return create(msgspec.json.decode(os.environ[DEPLOYMENT_VARIABLE], type=Deployment))

@@ -1,0 +1,217 @@
+"""`fhir-server bench`: what each interaction costs on this machine, with authorization and audit on.
+
+The server is a process of its own, on a fresh store, and the CPU that is told is that process's alone.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import mappings
+from fhir_server.commands.clients import Registration, client_of, token, write_private
+from fhir_server.commands.load_caller import Call, Connection, Figures, Target, measure, resident_bytes
+from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
+from fhir_server.commands.population import INS_NIR_TEST, LOINC, MEASURES, Population
+from fhir_server.foundation import fhir_json
+from fhir_server.interactions.request import Request
+from fhir_server.settings import Settings
+
+CALLERS = (1, 8, 32)
+OBSERVATIONS = 100
+SCOPE = "system/*.cruds"
+CLIENT = Registration("bench", "bench", (SCOPE,), actor="Device/bench", is_operator=True)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to measure."""
+
+    patients: int
+    seconds: float
+    cda: tuple[Path, ...] = ()
+    json_file: Path | None = None
+
+
+class Known(msgspec.Struct):
+    """Ids of the population, to ask for."""
+
+    patients: list[str] = []
+    numbers: list[str] = []
+    observations: list[str] = []
+
+
+class Report(msgspec.Struct):
+    """All figures of a run; bytes and microseconds."""
+
+    figures: list[Figures]
+    resources: int
+    idle_bytes: int
+    resident_bytes: int
+    disk_bytes: int
+    start_seconds: float
+    conversions: dict[str, float] = {}
+
+
+def run(plan: Plan, console: Console) -> None:
+    """Measure, print a table, write the JSON when asked."""
+    report = asyncio.run(_run(plan, console))
+    table = Table("interaction", "callers", "req/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs/req", "failed")
+    for row in report.figures:
+        latencies = (f"{value / 1000:.2f}" for value in (row.p50, row.p95, row.p99))
+        failures = str(row.failures or "")
+        table.add_row(row.name, str(row.callers), f"{row.per_second:,.0f}", *latencies, f"{row.cpu:,.0f}", failures)
+    console.print(table)
+    console.print(
+        f"{report.resources:,} resources, {report.disk_bytes / max(1, report.resources):,.0f} bytes of disk each; "
+        f"started in {report.start_seconds:.2f} s; memory {report.idle_bytes / 2**20:,.0f} MiB idle, "
+        f"{report.resident_bytes / 2**20:,.0f} MiB after"
+    )
+    for name, milliseconds in report.conversions.items():
+        console.print(f"conversion of {name}: {milliseconds:.1f} ms")
+    if plan.json_file is not None:
+        plan.json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+
+
+async def _run(plan: Plan, console: Console) -> Report:
+    with tempfile.TemporaryDirectory(prefix="fhir-server-bench-") as folder, Progress(console=console) as progress:
+        settings = Settings(data=folder, port=0)
+        known = await _populate(plan, settings, progress)
+        begun = time.perf_counter()
+        async with _serving(settings) as (base, pid):
+            start_seconds = time.perf_counter() - begun
+            idle_bytes = resident_bytes(pid)
+            host, _, port = base.removeprefix("http://").removesuffix("/fhir").partition(":")
+            bearer = await asyncio.to_thread(token, base, CLIENT.client_id, Path(folder) / "key.json", SCOPE)
+            target = Target(host, int(port), pid, bearer)
+            figures = await _measure_all(plan, target, known, progress)
+            after = resident_bytes(pid)
+        disk = disk_bytes(Path(folder))
+    created = sum(row.requests * (100 if "100" in row.name else 1) for row in figures if row.name.startswith(WRITES))
+    resources = plan.patients * (OBSERVATIONS + 1) + created
+    report = Report(figures, resources, idle_bytes, after, disk, start_seconds)
+    report.conversions = {file.name: _conversion_milliseconds(file) for file in plan.cda}
+    return report
+
+
+def disk_bytes(folder: Path) -> int:
+    """Return what the embedded store takes on disk, its log included."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith("fhir.sqlite"))
+
+
+async def _populate(plan: Plan, settings: Settings, progress: Progress) -> Known:
+    known = Known([], [], [])
+    task = progress.add_task("Population", total=plan.patients)
+    async with opened(settings) as runtime:
+        client, private = client_of(CLIENT)
+        assert private is not None
+        write_private(Path(settings.data) / "key.json", private)
+        await authorization_of(runtime).clients.register(client)
+        for bundle in Population().bundles(plan.patients, OBSERVATIONS):
+            response = await call(runtime, Request("transaction", OPERATOR, resource=bundle))
+            entries = msgspec.json.decode(response.content)["entry"]
+            locations = [entry["response"]["location"].partition("/_history")[0] for entry in entries]
+            ids = [location.rpartition("/")[2] for location in locations]
+            known.patients.append(ids[0])
+            known.observations += ids[1:]
+            known.numbers.append(bundle["entry"][0]["resource"]["identifier"][0]["value"])
+            progress.advance(task)
+    return known
+
+
+@asynccontextmanager
+async def _serving(settings: Settings) -> AsyncIterator[tuple[str, int]]:
+    """Serve in a process of its own; yield its FHIR base and its process id once it answers."""
+    arguments = ("-m", "fhir_server", "serve", "--port", "0", "--data", settings.data)
+    environment = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode()
+        base = next(word for word in line.split() if word.startswith("http://"))
+        await _answers(base)
+        yield base, process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _answers(base: str) -> None:
+    host, _, port = base.removeprefix("http://").removesuffix("/fhir").partition(":")
+    connection = Connection(host, int(port))
+    await connection.send(Call("GET", "/fhir/metadata"))
+    connection.close()
+
+
+WRITES = ("create", "transaction")
+
+
+def cases(known: Known) -> dict[str, Callable[[int], Call]]:
+    """Return what is measured: a name, and the request number `n` of it."""
+    people = Population(seed=99)
+    observation = people.observation(f"Patient/{known.patients[0]}", 0, date(2026, 1, 1))
+    bundles = [fhir_json.format(people.bundle(observations=99)) for _ in range(8)]
+    observations = [
+        fhir_json.format(people.observation(f"Patient/{patient}", index, date(2026, 1, 1)))
+        for index, patient in enumerate(known.patients[:50])
+    ]
+    patients = [fhir_json.format(people.patient()) for _ in range(50)]
+    code = f"{LOINC}|{MEASURES[0][0]}"
+
+    def pick(values: list[str], number: int) -> str:
+        return values[(number * 7919) % len(values)]
+
+    return {
+        "read Patient": lambda n: Call("GET", f"/fhir/Patient/{pick(known.patients, n)}"),
+        "read Observation": lambda n: Call("GET", f"/fhir/Observation/{pick(known.observations, n)}"),
+        "search Patient by INS": lambda n: Call(
+            "GET", f"/fhir/Patient?identifier={INS_NIR_TEST}|{pick(known.numbers, n)}"
+        ),
+        f"search by patient and code ({OBSERVATIONS // len(MEASURES)})": lambda n: Call(
+            "GET", f"/fhir/Observation?patient={pick(known.patients, n)}&code={code}"
+        ),
+        "search by patient and date, sorted": lambda n: Call(
+            "GET", f"/fhir/Observation?patient={pick(known.patients, n)}&date=ge2024-01-20&_sort=-date&_count=20"
+        ),
+        "create Observation": lambda n: Call("POST", "/fhir/Observation", observations[n % 50], expected=201),
+        "create Patient": lambda n: Call("POST", "/fhir/Patient", patients[n % 50], expected=201),
+        "update Observation": lambda n: Call(
+            "PUT",
+            f"/fhir/Observation/{pick(known.observations, n)}",
+            fhir_json.format({**observation, "id": pick(known.observations, n)}),
+        ),
+        "transaction of 100": lambda n: Call("POST", "/fhir", bundles[n % 8]),
+    }
+
+
+async def _measure_all(plan: Plan, target: Target, known: Known, progress: Progress) -> list[Figures]:
+    todo = [(name, callers, make) for name, make in cases(known).items() for callers in CALLERS]
+    task = progress.add_task("Measuring", total=len(todo))
+    figures = []
+    for name, callers, make in todo:
+        progress.update(task, description=f"{name}, {callers} callers")
+        figures.append(await measure(target, name, callers, plan.seconds, make))
+        progress.advance(task)
+    return figures
+
+
+def _conversion_milliseconds(file: Path) -> float:
+    """Return the CPU that a conversion takes, the best of five."""
+    content = file.read_bytes()
+    spent = []
+    for _ in range(5):
+        begun = time.process_time()
+        mappings.convert(content)
+        spent.append(time.process_time() - begun)
+    return min(spent) * 1000

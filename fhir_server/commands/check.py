@@ -1,0 +1,34 @@
+"""`fhir-server check`: the effective settings, where each comes from, and what is wrong with them."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fhir_server.settings import Settings, descriptions
+
+
+def show(settings: Settings, sources: dict[str, str], console: Console) -> None:
+    """Print a table of the settings: value, source and meaning."""
+    table = Table("setting", "value", "from", "meaning", title="Effective settings")
+    texts = descriptions()
+    for name in Settings.__struct_fields__:
+        value = getattr(settings, name)
+        origin = sources[name]
+        table.add_row(name, str(value), origin if origin == "default" else f"[bold]{origin}[/bold]", texts[name])
+    console.print(table)
+
+
+def mistakes(settings: Settings) -> list[str]:
+    """Return what will not work on this machine, a sentence each."""
+    found = []
+    folder = Path(settings.data)
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        found.append(f"data: {nearest} is a file; name a folder.")
+    elif not os.access(nearest, os.W_OK):
+        found.append(f"data: {nearest} is not writable by this user.")
+    if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url.startswith("https://"):
+        found.append("public_url: a server that others reach needs https:// in front (a proxy that ends TLS).")
+    return found

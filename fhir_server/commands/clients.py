@@ -1,0 +1,138 @@
+"""`fhir-server client`: register and list the software that may ask for tokens, and get a token as one of them."""
+
+import asyncio
+import json
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import ECKey, JWKRegistry
+from joserfc.jws import JWSRegistry
+from rich.console import Console
+from rich.table import Table
+
+from fhir_server.app import new_id
+from fhir_server.commands.local import authorization_of, opened
+from fhir_server.settings import Settings
+from fhir_server.smart.clients.client import Client
+
+ALGORITHM = "ES384"
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What `client register` was told."""
+
+    client_id: str
+    name: str
+    scopes: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
+    jwks: Path | None = None
+    actor: str = ""
+    is_operator: bool = False
+
+
+def new_key(client_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the private JWK and the public JWK Set of a new P-384 key."""
+    key = ECKey.generate_key("P-384", parameters={"kid": f"{client_id}-1", "use": "sig", "alg": ALGORITHM})
+    return dict(key.as_dict(private=True)), {"keys": [dict(key.as_dict(private=False))]}
+
+
+def client_of(registration: Registration) -> tuple[Client, dict[str, Any] | None]:
+    """Return the client, and the private key that was made for a backend service that brought none."""
+    if registration.redirect_uris:
+        kind: Literal["public", "confidential-asymmetric"] = "public"
+        grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
+        jwks, private = None, None
+    else:
+        kind, grant_types = "confidential-asymmetric", ("client_credentials",)
+        private, jwks = new_key(registration.client_id) if registration.jwks is None else (None, None)
+        if registration.jwks is not None:
+            jwks = json.loads(registration.jwks.read_text(encoding="utf-8"))
+    client = Client(
+        client_id=registration.client_id,
+        name=registration.name,
+        kind=kind,
+        scopes=registration.scopes,
+        redirect_uris=registration.redirect_uris,
+        grant_types=grant_types,
+        jwks=jwks,
+        actor=registration.actor or ("" if registration.redirect_uris else f"Device/{registration.client_id}"),
+        catalogue="application" if registration.redirect_uris else "software",
+        is_operator=registration.is_operator,
+    )
+    return client, private
+
+
+def register(settings: Settings, registration: Registration, console: Console) -> None:
+    """Register a client; write the private key that was made into the data folder, readable by its owner only."""
+    client, private = client_of(registration)
+
+    async def work() -> None:
+        async with opened(settings) as runtime:
+            await authorization_of(runtime).clients.register(client)
+
+    asyncio.run(work())
+    console.print(f"Registered [bold]{client.client_id}[/bold] ({client.kind}) with {' '.join(client.scopes)}")
+    if private is not None:
+        file = Path(settings.data) / f"{client.client_id}.jwk.json"
+        write_private(file, private)
+        console.print(f"Its private key is in {file}; hand it over safely, and remove it here.", soft_wrap=True)
+
+
+def write_private(file: Path, content: dict[str, Any]) -> None:
+    """Write a secret as JSON, for its owner's eyes only."""
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def show(settings: Settings, console: Console) -> None:
+    """Print the registered clients."""
+
+    async def work() -> list[Client]:
+        async with opened(settings) as runtime:
+            return await authorization_of(runtime).clients.list()
+
+    table = Table("client", "name", "kind", "scopes", "acts as", "operator", title="Clients")
+    for client in asyncio.run(work()):
+        operator = "yes" if client.is_operator else ""
+        table.add_row(client.client_id, client.name, client.kind, " ".join(client.scopes), client.actor, operator)
+    console.print(table)
+
+
+def token(base_url: str, client_id: str, key_file: Path, scope: str) -> str:
+    """Return an access token for a backend service, asked of a running server with a signed assertion.
+
+    Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html
+    """
+    configuration = get_json(f"{base_url}/.well-known/smart-configuration")
+    key = JWKRegistry.import_key(json.loads(key_file.read_text(encoding="utf-8")))
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": configuration["token_endpoint"],
+        "exp": int(time.time()) + 240,
+        "jti": new_id(),
+    }
+    header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
+    form = {
+        "grant_type": "client_credentials",
+        "scope": scope,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(header, claims, key, registry=JWSRegistry(algorithms=[ALGORITHM])),
+    }
+    answer = get_json(configuration["token_endpoint"], urllib.parse.urlencode(form).encode())
+    return str(answer["access_token"])
+
+
+def get_json(url: str, body: bytes | None = None) -> dict[str, Any]:
+    """Return the JSON object at an address, asked with GET, or with POST when there is a form; raises OSError."""
+    if not url.startswith(("http://", "https://")):
+        raise OSError(f"{url} is no web address.")
+    with urllib.request.urlopen(url, body, timeout=10) as answer:  # noqa: S310 - the scheme was just checked
+        content: dict[str, Any] = json.load(answer)
+    return content

@@ -1,0 +1,1 @@
+"""`fhir-server demo`: a server to try, on a fresh store of fictive people."""

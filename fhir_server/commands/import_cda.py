@@ -1,0 +1,74 @@
+"""`fhir-server import-cda`: CDA files into the store, with a progress bar and an account of what was not converted."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import track
+
+from fhir_server.commands.local import OPERATOR, call, opened
+from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.interactions.request import Request, Runtime
+from fhir_server.settings import Settings
+
+
+class Tally(msgspec.Struct):
+    """What happened to the files so far; `issues` counts what was noticed by severity."""
+
+    created: int = 0
+    known: int = 0
+    refused: int = 0
+    resources: int = 0
+    issues: dict[str, int] = {}
+
+
+def files_of(paths: Iterable[Path], *suffixes: str) -> Iterator[Path]:
+    """Yield the files, and those of the folders below, that end with one of the suffixes."""
+    for path in paths:
+        if path.is_dir():
+            yield from (file for file in sorted(path.rglob("*")) if file.suffix.lower() in suffixes and file.is_file())
+        else:
+            yield path
+
+
+def run(settings: Settings, paths: list[Path], console: Console) -> int:
+    """Import the files; return 1 when a file was refused, else 0."""
+    files = list(files_of(paths, ".xml", ".cda"))
+    tally = asyncio.run(_import(settings, files, console))
+    console.print(
+        f"[bold]{tally.created}[/bold] documents imported ({tally.resources} resources), "
+        f"[bold]{tally.known}[/bold] known already, [bold]{tally.refused}[/bold] refused"
+    )
+    noticed = ", ".join(f"{count} {severity}" for severity, count in sorted(tally.issues.items()))
+    console.print(f"noticed: {noticed or 'nothing'}")
+    return 1 if tally.refused else 0
+
+
+async def _import(settings: Settings, files: list[Path], console: Console) -> Tally:
+    tally = Tally(issues={})
+    async with opened(settings) as runtime:
+        for file in track(files, "Importing", console=console, transient=True):
+            await _import_one(runtime, file, tally, console)
+    return tally
+
+
+async def _import_one(runtime: Runtime, file: Path, tally: Tally, console: Console) -> None:
+    content = await asyncio.to_thread(file.read_bytes)
+    request = Request("$import-cda", OPERATOR, content=content, media_type="application/xml")
+    try:
+        response = await call(runtime, request)
+    except FhirError as refusal:
+        tally.refused += 1
+        console.print(f"[red]refused[/red] {file}: {refusal}", soft_wrap=True, highlight=False)
+        return
+    parameters = msgspec.json.decode(response.content)["parameter"]
+    tally.resources += sum(parameter["name"] == "resource" for parameter in parameters)
+    if response.status == 201:
+        tally.created += 1
+    else:
+        tally.known += 1
+    outcome = next(parameter["resource"] for parameter in parameters if parameter["name"] == "outcome")
+    for issue in outcome["issue"]:
+        tally.issues[issue["severity"]] = tally.issues.get(issue["severity"], 0) + 1

@@ -1,0 +1,75 @@
+"""`fhir-server serve`: bind the port, say where the server is and how safe it is, then serve."""
+
+import os
+import socket
+
+import msgspec
+import uvicorn
+from rich.console import Console
+from rich.panel import Panel
+from uvicorn.supervisors import Multiprocess
+
+from fhir_server.app import DEPLOYMENT_VARIABLE, Deployment, create
+from fhir_server.settings import Settings
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Return a bound socket; raises OSError when the address is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.set_inheritable(True)
+    return listener
+
+
+def deployment_of(settings: Settings, listener: socket.socket) -> Deployment:
+    """Return the settings with the address that clients use."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return Deployment(settings, settings.public_url or f"http://{host}:{listener.getsockname()[1]}")
+
+
+def announce(deployment: Deployment, console: Console) -> None:
+    """Say where the server listens, and loudly when it asks nobody who he is."""
+    base = f"{deployment.origin}/fhir"
+    console.print(
+        f"[bold]FHIR R4[/bold] at [link={base}]{base}[/link]  store: {deployment.settings.data}", soft_wrap=True
+    )
+    if deployment.settings.open:
+        console.print(
+            Panel(
+                "NO AUTHORIZATION: everyone on this machine reads and writes everything.\n"
+                "AUCUNE AUTORISATION : chacun sur cette machine lit et écrit tout.",
+                title="--open",
+                style="bold red",
+            )
+        )
+
+
+def run(deployment: Deployment, listener: socket.socket) -> None:
+    """Serve until told to stop."""
+    settings = deployment.settings
+    if settings.workers == 1:
+        config = uvicorn.Config(create(deployment), **_options(settings))
+        uvicorn.Server(config).run(sockets=[listener])
+        return
+    os.environ[DEPLOYMENT_VARIABLE] = msgspec.json.encode(deployment).decode()
+    config = uvicorn.Config(
+        "fhir_server.app:create_from_environment", factory=True, workers=settings.workers, **_options(settings)
+    )
+    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    return {
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "server_header": False,
+        "date_header": True,
+        "log_level": settings.log_level if settings.log_level != "info" else "warning",
+        "timeout_graceful_shutdown": 10,
+        "backlog": 2048,
+    }
