@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir_server.foundation.compartment import inclusion_parameters
-from fhir_server.foundation.operation_outcome import Unprocessable
+from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.search.compile import ExtractRows, compile_type, extracted
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
 from fhir_server.search.parameters import Parameters
@@ -33,7 +33,7 @@ class Extractor:
         resource_type = resource["resourceType"]
         try:
             rows = extracted(self._function(resource_type), resource)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, BadRequest) as error:
             raise Unprocessable(f"{resource_type}: its elements cannot be indexed ({error}).", resource_type) from None
         return self._completed(resource_type, resource, rows)
 

@@ -20,6 +20,10 @@ ALL_TYPES: Final = ""
 """Stands for a search over all types: only what every resource has can be asked."""
 
 
+class UnknownParameter(BadRequest):
+    """The resource type has no search parameter of this name: what handling=lenient leaves out."""
+
+
 class Parameters:
     """Know every search parameter by resource type and code, and by canonical; immutable.
 
@@ -40,14 +44,15 @@ class Parameters:
         return self._added.get(url) or all_search_parameters().get(url)
 
     def named(self, resource_type: str, code: str) -> SearchParameter:
-        """Return a parameter; raises BadRequest that says what would be right."""
+        """Return a parameter; raises UnknownParameter that says what would be right."""
         parameter = self._of_type(resource_type).get(code)
         if parameter is None:
             known = sorted(self._of_type(resource_type))
             near = get_close_matches(code, known, n=3)
             hint = f"Did you mean {' or '.join(near)}? " if near else ""
-            where = resource_type or "searches over all types"
-            raise BadRequest(f"Unknown search parameter {code!r}. {hint}{where} has: {', '.join(known)}.", code)
+            where = resource_type or "A search over all types"
+            sentence = f"{where} has no search parameter {code!r}. {hint}It has: {', '.join(known)}."
+            raise UnknownParameter(sentence, code)
         return parameter
 
     def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:

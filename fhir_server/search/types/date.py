@@ -3,12 +3,11 @@
 Spec: search.html#date, search.html#prefix
 """
 
-import re
-from calendar import isleap, monthrange
-from datetime import date as Day  # noqa: N812 - `date` is this module's own name
-from functools import lru_cache
 from typing import Any, Final
 
+from fhir_server.foundation.dates import DAY as DAY
+from fhir_server.foundation.dates import interval as interval
+from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.condition import Compare, Condition, Test, any_of
 from fhir_server.search.index_row import DATE, MAX_INSTANT, MIN_INSTANT
 from fhir_server.search.types.value import PREFIXES, Emit, Leaf, Use, prefixed, unescape
@@ -16,62 +15,8 @@ from fhir_server.search.types.value import PREFIXES, Emit, Leaf, Use, prefixed, 
 FAMILY: Final = DATE
 MODIFIERS: Final[frozenset[str]] = frozenset()
 
-Interval = tuple[int, int]
-
-SECOND: Final = 1_000_000
-MINUTE: Final = 60 * SECOND
-DAY: Final = 86_400 * SECOND
-EPOCH: Final = Day(1970, 1, 1).toordinal()
 APPROXIMATION: Final = 10
 """`ap` widens by a tenth of the time between now and the date."""
-
-_DATE_TIME: Final = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d):(\d\d))?)?)?)?"
-)
-
-
-@lru_cache(maxsize=20_000)
-def interval(text: str) -> Interval:
-    """Return the half-open interval, in microseconds, that a date, dateTime or instant stands for.
-
-    Choice: what has no time zone is read as UTC, so that every server of a cluster gives the same rows.
-    Raises ValueError when it is no date.
-    """
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(f"no date: {text!r}")
-    year, month, day, hour, minute, second, fraction, *zone = found.groups()
-    low = (Day(int(year), int(month or 1), int(day or 1)).toordinal() - EPOCH) * DAY
-    if hour is None:
-        return low, low + _days(int(year), month, day) * DAY
-    low += _within_day(int(hour), int(minute), int(second or 0)) - _offset(*zone)
-    if second is None:
-        return low, low + MINUTE
-    if not fraction:
-        return low, low + SECOND
-    low += int(fraction[:6].ljust(6, "0"))
-    return low, low + int(10 ** max(0, 6 - len(fraction)))
-
-
-def _days(year: int, month: str | None, day: str | None) -> int:
-    if day:
-        return 1
-    return monthrange(year, int(month))[1] if month else 365 + isleap(year)
-
-
-def _within_day(hour: int, minute: int, second: int) -> int:
-    if hour > 23 or minute > 59 or second > 60:
-        raise ValueError("no time of day")
-    return (hour * 3600 + minute * 60 + min(second, 59)) * SECOND
-
-
-def _offset(sign: str | None, hours: str | None, minutes: str | None) -> int:
-    if sign is None:
-        return 0
-    if int(hours or 0) > 14 or int(minutes or 0) > 59:
-        raise ValueError("no time zone")
-    offset = (int(hours or 0) * 60 + int(minutes or 0)) * MINUTE
-    return -offset if sign == "-" else offset
 
 
 def moment(emit: Emit, parameter: str, element: int, value: str) -> None:
@@ -119,7 +64,7 @@ def alternatives(value: str, use: Use) -> tuple[tuple[Test, ...], ...]:
     try:
         # A client that forgets to encode the "+" of a time zone sends a space.
         low, high = interval(text.replace(" ", "+"))
-    except ValueError:
+    except BadRequest:
         right = f"write [{'|'.join(PREFIXES)}]YYYY[-MM[-DD[Thh:mm[:ss[.sss]][Z|+hh:mm]]]]"
         raise use.refusal(value, right) from None
     return _alternatives(prefix, low, high, use.now)

@@ -1,0 +1,151 @@
+"""Meaning: the Condition that the clauses of a Query stand for, chains and `_has` under the decision.
+
+Spec: search.html#combining, search.html#chaining, search.html#has, search.html#modifiers
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from fhir_server.foundation.operation_outcome import BadRequest, Forbidden
+from fhir_server.foundation.search_parameters import SearchParameter
+from fhir_server.search.compile import component_parameter
+from fhir_server.search.condition import (
+    ALWAYS,
+    Compare,
+    Condition,
+    Exists,
+    Identity,
+    OfType,
+    Test,
+    Updated,
+    all_of,
+    any_of,
+    none_of,
+)
+from fhir_server.search.index_row import STRING, TOKEN
+from fhir_server.search.parameters import Parameters
+from fhir_server.search.parse import MISSING, TYPE, Link
+from fhir_server.search.query import Clause, Query, ReverseLink
+from fhir_server.search.types import SEARCH_TYPES, composite, date, reference, token
+from fhir_server.search.types.value import Use, unescape
+
+Within = Callable[[str], Condition]
+NOT: Final = "not"
+COMPOSITE: Final = "composite"
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """Give clauses their meaning; the fields are those of `plan.Planner`."""
+
+    parameters: Parameters
+    within: Within
+    base_urls: tuple[str, ...] = ()
+    now: int = 0
+
+    def condition(self, query: Query) -> Condition:
+        """Return what all clauses of a query ask together."""
+        types = types_of(query)
+        if types == (query.resource_type,):
+            return all_of(*(self.clause(query.resource_type, clause) for clause in query.clauses))
+        asked = [clause for clause in query.clauses if clause.parameter != TYPE]
+        return any_of(
+            *(all_of(OfType((name,)), *(self.clause(name, clause) for clause in asked)) for name in types)
+            if asked
+            else (OfType(types),)
+        )
+
+    def clause(self, resource_type: str, clause: Clause) -> Condition:
+        """Return what one clause asks of a resource of a type."""
+        return self._linked(resource_type, clause, clause.path)
+
+    def _linked(self, resource_type: str, clause: Clause, path: tuple[Link, ...]) -> Condition:
+        if not path:
+            return self._asked(resource_type, clause)
+        link, rest = path[0], path[1:]
+        if isinstance(link, ReverseLink):
+            return self._exists(link.resource_type, link, clause, rest)
+        if link.resource_type:
+            return self._exists(link.resource_type, link, clause, rest)
+        return self._any_target(resource_type, link, clause, rest)
+
+    def _exists(self, other_type: str, link: Link, clause: Clause, rest: tuple[Link, ...]) -> Condition:
+        condition = all_of(self._linked(other_type, clause, rest), self.within(other_type))
+        return Exists(link.parameter, other_type, condition, is_reverse=isinstance(link, ReverseLink))
+
+    def _any_target(self, resource_type: str, link: Link, clause: Clause, rest: tuple[Link, ...]) -> Condition:
+        """Return the chain to each type that the reference may lead to, that knows what follows and may be searched."""
+        first = rest[0] if rest else None
+        following = clause.parameter if first is None else "" if isinstance(first, ReverseLink) else first.parameter
+        conditions: list[Condition] = []
+        refusal: Forbidden | None = None
+        for target in self.parameters.targets(resource_type, link.parameter):
+            if not following or following in self.parameters.of_type(target):
+                try:
+                    conditions.append(self._exists(target, link, clause, rest))
+                except Forbidden as error:
+                    refusal = error
+        if refusal and not conditions:
+            raise refusal
+        return any_of(*conditions)
+
+    def _asked(self, resource_type: str, clause: Clause) -> Condition:
+        parameter = self.parameters.named(resource_type, clause.parameter)
+        if clause.modifier == MISSING:
+            return self._missing(parameter, clause)
+        if parameter.code == "_id":
+            condition: Condition = Identity(tuple(unescape(value) for value in clause.values))
+        else:
+            use = self._use(resource_type, parameter, parameter.code, clause.modifier)
+            condition = any_of(*(self._valued(resource_type, parameter, value, use) for value in clause.values))
+        return none_of(condition) if clause.modifier == NOT else condition
+
+    def _use(self, resource_type: str, parameter: SearchParameter, code: str, modifier: str = "") -> Use:
+        is_reference = parameter.type == "reference" and parameter.code == code
+        targets = self.parameters.targets(resource_type, parameter.code) if is_reference else parameter.targets
+        return Use(code, modifier, targets, self.base_urls, self.now)
+
+    def _valued(self, resource_type: str, parameter: SearchParameter, value: str, use: Use) -> Condition:
+        if parameter.code == "_lastUpdated":
+            return any_of(*(Updated(_instant(tests)) for tests in date.alternatives(value, use)))
+        if parameter.type != COMPOSITE:
+            return SEARCH_TYPES[parameter.type].condition(value, use)
+        components = (self._component(resource_type, parameter, index) for index in range(len(parameter.components)))
+        return composite.condition(value, use, tuple(components))
+
+    def _component(self, resource_type: str, parameter: SearchParameter, index: int) -> Callable[[str], Condition]:
+        kind = component_parameter(parameter, index, self.parameters)
+        use = self._use(resource_type, kind, composite.component(parameter.code, index + 1))
+        return lambda value: SEARCH_TYPES[kind.type].condition(value, use)
+
+    def _missing(self, parameter: SearchParameter, clause: Clause) -> Condition:
+        if clause.values not in (("true",), ("false",)):
+            raise BadRequest(f"{clause.parameter}:missing is true or false.", clause.parameter)
+        present = any_of(*self._presence(parameter))
+        return none_of(present) if clause.values == ("true",) else present
+
+    def _presence(self, parameter: SearchParameter) -> tuple[Condition, ...]:
+        """Return how a resource shows that it has a value, be it a text without code or a reference by identifier."""
+        if parameter.code in ("_id", "_lastUpdated"):
+            return (ALWAYS,)
+        if parameter.type == COMPOSITE:
+            family = SEARCH_TYPES[component_parameter(parameter, 0, self.parameters).type].FAMILY
+            return (Compare(family, composite.component(parameter.code, 1)),)
+        own = Compare(SEARCH_TYPES[parameter.type].FAMILY, parameter.code)
+        if parameter.type == "token":
+            return own, Compare(STRING, parameter.code + token.TEXT)
+        if parameter.type == "reference":
+            return own, Compare(TOKEN, parameter.code + reference.IDENTIFIER)
+        return (own,)
+
+
+def types_of(query: Query) -> tuple[str, ...]:
+    """Return the types that a query searches: those of `_type`, or its own, "" for all."""
+    return next((clause.values for clause in query.clauses if clause.parameter == TYPE), (query.resource_type,))
+
+
+def _instant(tests: tuple[Test, ...]) -> tuple[Test, ...]:
+    """Return the tests of an interval for an instant t, which is [t, t + 1)."""
+    operators = {("low", "ge"): "ge", ("low", "lt"): "lt", ("high", "le"): "lt", ("high", "gt"): "ge"}
+    return tuple(("last_updated", operators[column, operator], value) for column, operator, value in tests)

@@ -1,0 +1,169 @@
+"""Parse: the pairs of a query string or form to a Query.
+
+Spec: search.html, http.html#search
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.search import result_parameters
+from fhir_server.search.parameters import Parameters, UnknownParameter
+from fhir_server.search.query import ChainLink, Clause, Query, ReverseLink
+from fhir_server.search.types import SEARCH_TYPES
+from fhir_server.search.types.value import split
+
+Pair = tuple[str, str]
+Types = tuple[str, ...]
+Link = ChainLink | ReverseLink
+
+GENERAL: Final = frozenset({"_format", "_pretty"})
+"""They shape the answer, whatever the interaction."""
+TYPE: Final = "_type"
+HAS: Final = "_has:"
+MISSING: Final = "missing"
+MAXIMUM_LINKS: Final = 8
+
+
+def parse(resource_type: str, pairs: Iterable[Pair], parameters: Parameters, is_lenient: bool = False) -> Query:
+    """Return what was asked; raises BadRequest for what is not understood.
+
+    `pairs` are decoded names and values; `resource_type` "" searches all types. `is_lenient` leaves out unknown
+    parameters and empty values, and names them in `Query.ignored`; unknown modifiers and what breaks the form of a
+    value or a result parameter are refused all the same.
+    """
+    asked = [pair for pair in pairs if pair[0] not in GENERAL]
+    reader = Reader(parameters, _types(resource_type, asked))
+    clauses: list[Clause] = []
+    ignored: list[str] = []
+    results: dict[str, Any] = {}
+    for name, value in asked:
+        try:
+            if not value:
+                raise UnknownParameter(f"Search parameter {name} has no value: give one, or leave it out.", name)
+            if name == TYPE and not resource_type:
+                clauses.append(Clause(TYPE, values=reader.types))
+            elif not result_parameters.read(name, value, results):
+                clauses.append(reader.clause(name, value))
+        except UnknownParameter:
+            if not is_lenient:
+                raise
+            ignored.append(name)
+    result_parameters.check(results, resource_type, reader.types, parameters)
+    return Query(resource_type, tuple(clauses), ignored=tuple(ignored), **results)
+
+
+def format_query(query: Query) -> list[Pair]:
+    """Return the pairs that parse to this query: what the self link says, without what was ignored."""
+    clauses = [
+        (_name(clause), ",".join(value.replace(",", r"\,") for value in clause.values)) for clause in query.clauses
+    ]
+    return clauses + result_parameters.pairs(query)
+
+
+def _types(resource_type: str, pairs: Iterable[Pair]) -> Types:
+    """Return the types on which parameters are asked; several with `_type`, when what all of them have can be."""
+    named = (
+        () if resource_type else [part for name, value in pairs if name == TYPE for part in value.split(",") if part]
+    )
+    for name in named:
+        check_type(name, TYPE)
+    return tuple(dict.fromkeys(named)) or (resource_type,)
+
+
+def check_type(resource_type: str, parameter: str) -> None:
+    """Raise BadRequest when there is no such resource type."""
+    if resource_type not in RESOURCE_TYPES:
+        raise BadRequest(f"Search parameter {parameter}: {resource_type!r} is no resource type of R4.", parameter)
+
+
+def _name(clause: Clause) -> str:
+    return "".join(map(_link_name, clause.path)) + clause.parameter + (f":{clause.modifier}" if clause.modifier else "")
+
+
+def _link_name(link: Link) -> str:
+    if isinstance(link, ReverseLink):
+        return f"{HAS}{link.resource_type}:{link.parameter}:"
+    return f"{link.parameter}{':' if link.resource_type else ''}{link.resource_type}."
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """Read clauses; each of `types` must know the first parameter of one, some type that of a later link."""
+
+    parameters: Parameters
+    types: Types
+
+    def clause(self, name: str, value: str) -> Clause:
+        """Return one use of a parameter."""
+        values = tuple(part.replace(r"\,", ",") for part in split(value, ","))
+        if not all(values):
+            raise BadRequest(rf"Search parameter {name}: there is no value between two commas (\, is a comma).", name)
+        path: list[Link] = []
+        rest, types = name, self.types
+        while found := self._link(rest, types, is_first=not path):
+            link, rest, types = found
+            path.append(link)
+            if len(path) > MAXIMUM_LINKS:
+                raise BadRequest(f"Search parameter {name}: a chain has at most {MAXIMUM_LINKS} links.", name)
+        parameter, _, modifier = rest.partition(":")
+        for resource_type in self._knowing(types, parameter, is_first=not path):
+            self._check_modifier(resource_type, parameter, modifier)
+        return Clause(parameter, modifier, values, tuple(path))
+
+    def _link(self, text: str, types: Types, *, is_first: bool) -> tuple[Link, str, Types] | None:
+        if text.startswith(HAS):
+            return self._reverse(text)
+        head, dot, rest = text.partition(".")
+        if not dot:
+            return None
+        code, _, target = head.partition(":")
+        knowing = self._knowing(types, code, is_first=is_first)
+        targets = tuple(dict.fromkeys(target for name in knowing for target in self._targets(name, code)))
+        if target and target not in targets:
+            raise BadRequest(f"{code} refers to {', '.join(targets)}; not to {target!r}.", text)
+        return ChainLink(code, target), rest, (target,) if target else targets
+
+    def _reverse(self, text: str) -> tuple[Link, str, Types]:
+        parts = text.split(":", 3)
+        if len(parts) < 4 or not parts[3]:
+            raise BadRequest(
+                f"{text}: write _has:Type:reference parameter:parameter, as _has:Observation:patient:code.", text
+            )
+        source, code = parts[1], parts[2]
+        check_type(source, text)
+        self.parameters.named(source, code)
+        self._targets(source, code)
+        return ReverseLink(source, code), parts[3], (source,)
+
+    def _targets(self, resource_type: str, code: str) -> Types:
+        if self.parameters.named(resource_type, code).type != "reference":
+            raise BadRequest(f"{resource_type} {code} is no reference: it cannot be followed.", code)
+        return self.parameters.targets(resource_type, code)
+
+    def _knowing(self, types: Types, code: str, *, is_first: bool) -> Types:
+        """Return the types that know a parameter; raises UnknownParameter for the first that should and does not."""
+        knowing = tuple(name for name in types if code in self.parameters.of_type(name))
+        if not knowing or (is_first and len(knowing) < len(types)):
+            self.parameters.named(next(name for name in types if name not in knowing), code)
+        return knowing
+
+    def _check_modifier(self, resource_type: str, code: str, modifier: str) -> None:
+        right = self._modifiers(resource_type, code)
+        if modifier and modifier not in right:
+            raise BadRequest(f"Search parameter {code} has no modifier {modifier!r}; it has {', '.join(right)}.", code)
+
+    def _modifiers(self, resource_type: str, code: str) -> Types:
+        if code in UNMODIFIED:
+            return UNMODIFIED[code]
+        search_type = self.parameters.named(resource_type, code).type
+        if search_type not in SEARCH_TYPES:
+            return (MISSING,)
+        targets = self.parameters.targets(resource_type, code) if search_type == "reference" else ()
+        return (MISSING, *sorted(SEARCH_TYPES[search_type].MODIFIERS), *targets)
+
+
+UNMODIFIED: Final[dict[str, Types]] = {"_id": ("not", MISSING), "_lastUpdated": (MISSING,)}
+"""They have no rows, so only what needs none."""
