@@ -61,7 +61,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Web origins that may call the API from a browser, such as https://app.example.fr; * for any."
         ),
     ] = ()
-    cda_bytes: Annotated[int, Meta(ge=1024, description="Largest accepted CDA document in bytes.")] = 52_428_800
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

@@ -12,13 +12,16 @@ from uvicorn.supervisors import Multiprocess
 from fhir_server.app import DEPLOYMENT_VARIABLE, Deployment, create
 from fhir_server.settings import Settings
 
+BACKLOG = 2048
+
 
 def bind(settings: Settings) -> socket.socket:
-    """Return a bound socket; raises OSError when the address is taken."""
+    """Return a listening socket, whose callers wait until the server is ready; raises OSError when it is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((settings.host, settings.port))
+    listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
 
@@ -71,5 +74,5 @@ def _options(settings: Settings) -> dict[str, object]:
         "date_header": True,
         "log_level": settings.log_level if settings.log_level != "info" else "warning",
         "timeout_graceful_shutdown": 10,
-        "backlog": 2048,
+        "backlog": BACKLOG,
     }

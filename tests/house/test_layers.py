@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STORE_CONTRACT = "fhir_server.storage.store"
 SEARCH_FOR_STORAGE = ("condition", "index_row", "match", "query")
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -20,8 +19,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "interactions": ("foundation", "search", "validation", "storage.store", "access"),
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "validation", "interactions"),
-    "documents": ("foundation", "interactions", "mappings"),
-    "asgi": ("foundation", "interactions", "operations", "documents", "smart"),
+    "documents": ("foundation", "interactions", "mappings", "storage.store"),
+    "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "smart"),
 }
 COMPOSERS = ("app", "commands", "__main__", "__init__")
 """The composition root and the command line may know everyone; nobody imports them but each other."""
