@@ -6,24 +6,10 @@ Source: FRHeaderDocumentLMCDAFHIR (convert by template); architecture: nothing i
 from collections.abc import Iterable
 
 from mappings.cda.vocabulary import template_name
-from mappings.cda.xml import HL7, Element, local_name, template_ids
+from mappings.cda.xml import ACTS, HL7, Element, local_name, template_ids
 from mappings.context import Context
 from mappings.conversion import Issue
 
-ACTS = frozenset(
-    HL7 + name
-    for name in (
-        "act",
-        "encounter",
-        "observation",
-        "observationMedia",
-        "organizer",
-        "procedure",
-        "regionOfInterest",
-        "substanceAdministration",
-        "supply",
-    )
-)
 _RELATIONS = frozenset(HL7 + name for name in ("entryRelationship", "component", "entry"))
 _STRUCTURAL = frozenset(HL7 + name for name in ("templateId", "typeId", "realmCode"))
 

@@ -12,13 +12,14 @@ from uuid import UUID, uuid5
 from lxml import etree
 
 from mappings.cda.text import plain_text
-from mappings.cda.xml import HL7, Element, location
+from mappings.cda.xml import HL7, Element, child, children, location
 from mappings.conversion import Issue, Severity
 from mappings.fhir import Json
 
 NAMESPACE = UUID("6f1c2f0a-5a5e-5d52-9b3e-0d5c1a7a4c11")
 
-_NARRATIVE = etree.XPath("//h:text//*[@ID] | //h:text[@ID] | //h:title[@ID]", namespaces={"h": "urn:hl7-org:v3"})
+_IDENTIFIED = etree.XPath("descendant::*[@ID]")
+_MEDIA = (HL7 + "observationMedia", HL7 + "regionOfInterest")
 
 
 class Context:
@@ -42,14 +43,14 @@ class Context:
 
     def take(self, element: Element, name: str) -> Element | None:
         """Read the first child of that name, and note that it is carried over."""
-        found = element.find(HL7 + name)
+        found = child(element, name)
         if found is not None:
             self.taken.add(found)
         return found
 
     def take_all(self, element: Element, name: str) -> list[Element]:
         """Read every child of that name, and note that they are carried over."""
-        found = element.findall(HL7 + name)
+        found = children(element, name)
         self.taken.update(found)
         return found
 
@@ -111,17 +112,18 @@ class Context:
     def narrative(self) -> dict[str, Element]:
         """Find the elements of the narrative by their ID; the first of several wins."""
         found: dict[str, Element] = {}
-        for element in cast("list[Element]", _NARRATIVE(self.document)):
-            found.setdefault(element.get("ID", ""), element)
+        for element in self._identified:
+            if element.tag not in _MEDIA:
+                found.setdefault(element.get("ID", ""), element)
         return found
 
     @cached_property
+    def _identified(self) -> list[Element]:
+        return cast("list[Element]", _IDENTIFIED(self.document))
+
+    @cached_property
     def _media(self) -> dict[str, Element]:
-        found: dict[str, Element] = {}
-        for element in self.document.iter(HL7 + "observationMedia", HL7 + "regionOfInterest"):
-            if identity := element.get("ID"):
-                found.setdefault(identity, element)
-        return found
+        return {element.get("ID", ""): element for element in reversed(self._identified) if element.tag in _MEDIA}
 
     def media_full_url(self, identity: str) -> str | None:
         """Name the DocumentReference that holds the observationMedia of that ID; None when there is none."""
@@ -136,11 +138,12 @@ class Context:
             return None
         own = " ".join((owner.text or "").split())
         own = " ".join([own, *[" ".join((child.tail or "").split()) for child in owner]]).strip()
-        reference = owner.find(HL7 + "reference")
+        reference = child(owner, "reference")
         value = reference.get("value", "") if reference is not None else ""
         target = self.narrative.get(value.removeprefix("#")) if value.strip("# ") else None
         if target is not None:
-            return " ".join(filter(None, [plain_text(target), own])) or None
+            words = plain_text(target)
+            return " ".join(filter(None, [words, own if own not in words else ""])) or None
         if value.strip("# ") and not own and ":" not in value:
             self.report(
                 "information", "not-found", "A reference points to an ID that the narrative does not have.", reference

@@ -10,7 +10,7 @@ from mappings.accounting import account
 from mappings.bodies import non_xml_body, structured_body
 from mappings.cda.datatypes import ii_key, ii_to_identifier
 from mappings.cda.dates import ts_to_instant
-from mappings.cda.xml import HL7, MAX_BYTES, MAX_DEPTH, Element, ParsedCda, parse
+from mappings.cda.xml import MAX_BYTES, MAX_DEPTH, Element, ParsedCda, child, parse
 from mappings.context import Context
 from mappings.conversion import CdaRefused, Conversion, SourceFile
 from mappings.entries.diagnostic_report import laboratory_report
@@ -26,7 +26,7 @@ def convert(content: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_
     ClinicalDocument, or without document id or patient.
     """
     parsed = parse(content, max_bytes, max_depth)
-    number = parsed.document.find(HL7 + "id")
+    number = child(parsed.document, "id")
     document_id = ii_key(number)
     if number is None or not document_id:
         raise CdaRefused(
@@ -46,12 +46,12 @@ def convert(content: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_
 
 def _body(document: Element, header: Json, context: Context) -> str | None:
     """Convert the body into the sections of the Composition; give the media type of an embedded one."""
-    component = document.find(HL7 + "component")
-    body = component.find(HL7 + "structuredBody") if component is not None else None
+    component = child(document, "component")
+    body = child(component, "structuredBody") if component is not None else None
     if body is not None:
         header["section"] = structured_body.sections(body, context)
         return None
-    body = component.find(HL7 + "nonXMLBody") if component is not None else None
+    body = child(component, "nonXMLBody") if component is not None else None
     if body is None:
         context.report("warning", "required", "The document has no body.", document)
         return None
@@ -66,7 +66,7 @@ def _report_encoding(parsed: ParsedCda, context: Context) -> None:
 
 
 def _bundle(context: Context) -> Json:
-    time = context.document.find(HL7 + "effectiveTime")
+    time = child(context.document, "effectiveTime")
     value = time.get("value") if time is not None else None
     full_url = context.full_url("Bundle", "bundle")
     return compact(

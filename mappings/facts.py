@@ -1,7 +1,7 @@
 """The keys of a converted document. Source: PDSm 3.1.1 and IG-hl7v2 mapping.md (CDA header to XDS DocumentEntry)."""
 
 from mappings.cda.datatypes import cd_to_codeable_concept, cd_to_coding, ii_key, ii_to_identifier
-from mappings.cda.xml import HL7, Element, template_ids
+from mappings.cda.xml import HL7, Element, child, children, template_ids
 from mappings.context import Context
 from mappings.conversion import DocumentFacts, SourceFile
 from mappings.fhir import Json
@@ -18,7 +18,7 @@ def document_facts(context: Context, source: SourceFile) -> DocumentFacts:
     """Gather what an importer and an index ask of the document."""
     document = context.document
     patient_full_url: str = context.patient["reference"]
-    set_id, version = document.find(HL7 + "setId"), document.find(HL7 + "versionNumber")
+    set_id, version = child(document, "setId"), child(document, "versionNumber")
     orders = _resources(context, "ServiceRequest")
     return DocumentFacts(
         document_id=context.document_id,
@@ -44,7 +44,7 @@ def _resources(context: Context, resource_type: str) -> dict[str, Json]:
 
 
 def _security_labels(context: Context) -> list[Json]:
-    codes = context.document.findall(HL7 + "confidentialityCode")
+    codes = children(context.document, "confidentialityCode")
     return [{"coding": [coding]} for code in codes if (coding := cd_to_coding(code, context))]
 
 

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from mappings.cda.vocabulary import absent_reason, concept_map, system_uri, urn
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact
 
@@ -67,11 +67,11 @@ def cd_to_codeable_concept(element: Element | None, context: Context) -> Json:
     if element is None:
         return {}
     codings = [cd_to_coding(element, context)]
-    for translation in element.findall(HL7 + "translation"):
+    for translation in children(element, "translation"):
         codings.append(cd_to_coding(translation, context))
         _report_qualifiers(translation, context)
     _report_qualifiers(element, context)
-    text = context.referenced_text(element.find(HL7 + "originalText"))
+    text = context.referenced_text(child(element, "originalText"))
     if text is None and not element.get("code"):
         text = " ".join((element.get("displayName") or "").split())
     return compact({"coding": [coding for coding in codings if coding], "text": text})
@@ -84,7 +84,7 @@ def required_concept(element: Element | None, context: Context) -> Json:
 
 
 def _report_qualifiers(element: Element, context: Context) -> None:
-    for qualifier in element.findall(HL7 + "qualifier"):
+    for qualifier in children(element, "qualifier"):
         context.report("warning", "not-supported", "The qualifier of a code is not carried over.", qualifier)
 
 
@@ -123,17 +123,17 @@ def pq_to_quantity(element: Element | None, context: Context) -> Json:
 
 def ivl_pq_to_range(element: Element, context: Context) -> Json:
     """Convert an IVL_PQ to the low and high of a Range or of a reference range."""
-    low, high = element.find(HL7 + "low"), element.find(HL7 + "high")
+    low, high = child(element, "low"), child(element, "high")
     return compact({"low": pq_to_quantity(low, context), "high": pq_to_quantity(high, context)})
 
 
 def ivl_pq_to_quantity(element: Element, context: Context) -> Json:
     """Convert an IVL_PQ that has a single bound to a Quantity with a comparator; empty when it has none or two."""
-    low, high = (pq_to_quantity(element.find(HL7 + name), context) for name in ("low", "high"))
+    low, high = (pq_to_quantity(child(element, name), context) for name in ("low", "high"))
     if bool(low) == bool(high):
         return {}
     name, sign = ("low", ">") if low else ("high", "<")
-    bound = element.find(HL7 + name)
+    bound = child(element, name)
     is_open = bound is not None and bound.get("inclusive") == "false"
     quantity = low or high
     return {"value": quantity.pop("value"), "comparator": sign if is_open else f"{sign}=", **quantity}
@@ -141,7 +141,7 @@ def ivl_pq_to_quantity(element: Element, context: Context) -> Json:
 
 def rto_to_ratio(element: Element, context: Context) -> Json:
     """Convert an RTO; both parts are needed."""
-    parts = {name: pq_to_quantity(element.find(HL7 + name), context) for name in ("numerator", "denominator")}
+    parts = {name: pq_to_quantity(child(element, name), context) for name in ("numerator", "denominator")}
     return parts if all(parts.values()) else {}
 
 

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child
 from mappings.context import Context
 from mappings.fhir import Json, compact
 
@@ -49,7 +49,7 @@ def date_time(element: Element | None, context: Context) -> str | None:
     """Convert a TS element, or the low (else high) bound of an interval; report a value that is no date."""
     if element is None:
         return None
-    bounds = (element, element.find(HL7 + "low"), element.find(HL7 + "center"), element.find(HL7 + "high"))
+    bounds = (element, child(element, "low"), child(element, "center"), child(element, "high"))
     for bound in bounds:
         if bound is not None and (value := bound.get("value")):
             return _reported(value, bound, context)
@@ -68,7 +68,7 @@ def ivl_ts_to_period(element: Element | None, context: Context) -> Json:
         return {}
     if value := element.get("value"):
         return compact({"start": _reported(value, element, context)})
-    low, high = element.find(HL7 + "low"), element.find(HL7 + "high")
+    low, high = child(element, "low"), child(element, "high")
     return compact({"start": date_time(low, context), "end": date_time(high, context)})
 
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child
 from mappings.context import Context
 from mappings.fhir import Json, compact
 
@@ -25,7 +25,7 @@ def attachment(element: Element, context: Context) -> Json:
     text = "".join(map(str, element.itertext()))
     if element.get("representation") == "B64":
         return compact(content | {"data": _base64(text, element, context)})
-    reference = element.find(HL7 + "reference")
+    reference = child(element, "reference")
     url = (reference.get("value") or "").strip() if reference is not None else ""
     if url and not url.startswith("#") and not re.search(r"\s", url):
         return compact(content | {"url": url})

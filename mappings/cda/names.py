@@ -4,7 +4,7 @@ import re
 
 from mappings.cda.dates import ivl_ts_to_period
 from mappings.cda.vocabulary import translate
-from mappings.cda.xml import HL7, Element, local_name
+from mappings.cda.xml import Element, child, children, local_name
 from mappings.context import Context
 from mappings.fhir import Json, compact, extension
 
@@ -32,7 +32,7 @@ def words(element: Element | None) -> str:
 
 def name_parts(element: Element, name: str, qualifiers: tuple[str | None, ...]) -> list[str]:
     """List the parts of a PN that have that name and one of those qualifiers; None stands for no qualifier."""
-    return [text for part in element.findall(HL7 + name) if _qualifier(part) in qualifiers and (text := words(part))]
+    return [text for part in children(element, name) if _qualifier(part) in qualifiers and (text := words(part))]
 
 
 def _qualifier(part: Element) -> str | None:
@@ -73,7 +73,7 @@ def ad_to_address(element: Element | None, context: Context) -> Json:
             "text": words(element) if not len(element) else None,
             "line": _lines(element),
             **places,
-            "period": ivl_ts_to_period(element.find(HL7 + "useablePeriod"), context),
+            "period": ivl_ts_to_period(child(element, "useablePeriod"), context),
         }
     )
     return address if address.keys() - {"use", "period"} else {}

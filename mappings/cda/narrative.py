@@ -7,7 +7,7 @@ import re
 from html import escape
 
 from mappings.cda.text import plain_text
-from mappings.cda.xml import HL7, Element, local_name
+from mappings.cda.xml import HL7, Element, child, local_name
 from mappings.context import Context
 from mappings.fhir import Json
 
@@ -111,9 +111,9 @@ class _Writer:
     def content(self, element: Element, wrappers: tuple[str, ...]) -> None:
         """Write the words and the children; stray words of a table or list are wrapped so that they stay valid."""
         self._words(element.text, wrappers)
-        for child in element:
-            self._element(child)
-            self._words(child.tail, wrappers)
+        for node in element:
+            self._element(node)
+            self._words(node.tail, wrappers)
 
     def identity(self, element: Element) -> str:
         """Keep an ID that is a valid and new XHTML id."""
@@ -175,24 +175,24 @@ class _Writer:
         return "".join(written)
 
     def _write_list(self, element: Element) -> None:
-        caption = element.find(HL7 + "caption")
+        caption = child(element, "caption")
         if caption is not None:
             self._inline(caption, "p")
         tag = "ol" if element.get("listType") == "ordered" else "ul"
         self.parts.append(f"<{tag}{self.identity(element)}{_style(element, _NUMBERINGS | _STYLES)}>")
         self._words(element.text, ("li",))
-        for child in element:
-            if child is not caption:
-                self._in_list(child)
-            self._words(child.tail, ("li",))
+        for node in element:
+            if node is not caption:
+                self._in_list(node)
+            self._words(node.tail, ("li",))
         self.parts.append(f"</{tag}>")
 
-    def _in_list(self, child: Element) -> None:
-        if local_name(child) == "item":
-            self._element(child)
+    def _in_list(self, node: Element) -> None:
+        if local_name(node) == "item":
+            self._element(node)
             return
         self.parts.append("<li>")
-        self._element(child)
+        self._element(node)
         self.parts.append("</li>")
 
     def _write_caption(self, element: Element) -> None:
@@ -217,9 +217,9 @@ class _Writer:
                 self._context.report("warning", "not-supported", "A link that is not http or mailto was cut.", element)
             self.parts.append(f"<a{identity}{title}>")
             self._words(element.text, ())
-        for child in element:
-            self._element(child)
-            self._words(child.tail, ())
+        for node in element:
+            self._element(node)
+            self._words(node.tail, ())
         self.parts.append("</a>")
 
     def _write_footnoteRef(self, element: Element) -> None:  # noqa: N802 - the CDA name
@@ -232,7 +232,7 @@ class _Writer:
     def _write_renderMultiMedia(self, element: Element) -> None:  # noqa: N802 - the CDA name
         """Link to the resources that hold the images: a Narrative may not embed what it would fetch."""
         self.has_media = True
-        caption = element.find(HL7 + "caption")
+        caption = child(element, "caption")
         for target in (element.get("referencedObject") or "").split() or [""]:
             full_url = self._context.media_full_url(target)
             link = f' href="{full_url}"' if full_url else ""

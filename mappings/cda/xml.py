@@ -15,6 +15,20 @@ Element = etree._Element
 
 HL7 = "{urn:hl7-org:v3}"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+ACTS = tuple(
+    HL7 + name
+    for name in (
+        "observation",
+        "act",
+        "organizer",
+        "procedure",
+        "substanceAdministration",
+        "supply",
+        "encounter",
+        "observationMedia",
+        "regionOfInterest",
+    )
+)
 MAX_BYTES = 50_000_000
 MAX_DEPTH = 100
 MAX_TAGS = 4_000_000
@@ -65,6 +79,16 @@ def location(element: Element) -> str:
             break
         node = parent
     return "/" + "/".join(reversed(steps))
+
+
+def child(element: Element, name: str) -> Element | None:
+    """Give the first CDA child of that name."""
+    return next(element.iterchildren(HL7 + name), None)
+
+
+def children(element: Element, name: str) -> list[Element]:
+    """Give every CDA child of that name."""
+    return list(element.iterchildren(HL7 + name))
 
 
 def local_name(element: Element) -> str:

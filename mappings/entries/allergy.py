@@ -7,7 +7,7 @@ from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required
 from mappings.cda.dates import date_time, ivl_ts_to_period
 from mappings.cda.names import words
 from mappings.cda.vocabulary import INTERNAL, concept_map
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import asserter, comments, has_template, inner_acts, is_negated, read
 from mappings.entries.problem import PROBLEMS
@@ -80,7 +80,7 @@ def _clinical(element: Element, period: Json, context: Context) -> str:
 
 
 def _type(element: Element, context: Context) -> Json:
-    code = element.find(HL7 + "code")
+    code = child(element, "code")
     value = code.get("code") if code is not None else None
     known: Json | None = concept_map("allergy_types").get(value or "")
     if known is None:
@@ -92,12 +92,12 @@ def _type(element: Element, context: Context) -> Json:
 def _substance(element: Element, context: Context) -> Json:
     """Convert the agent; without one the value of the observation may name the allergy, or its known absence."""
     values = context.take_all(element, "value")
-    for participant in element.findall(HL7 + "participant"):
+    for participant in children(element, "participant"):
         playing = participant.find(f"{HL7}participantRole/{HL7}playingEntity")
         if participant.get("typeCode") != "CSM" or playing is None:
             continue
         context.taken.add(participant)
-        code, name = cd_to_codeable_concept(playing.find(HL7 + "code"), context), words(playing.find(HL7 + "name"))
+        code, name = cd_to_codeable_concept(child(playing, "code"), context), words(child(playing, "name"))
         converted = code if "text" in code or not name else {**code, "text": name}
         if converted:
             _report_other_value(values, context)

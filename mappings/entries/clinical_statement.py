@@ -6,7 +6,7 @@ from mappings.cda.datatypes import boolean
 from mappings.cda.dates import date_time
 from mappings.cda.names import words
 from mappings.cda.vocabulary import INTERNAL, act_status
-from mappings.cda.xml import HL7, Element, template_ids
+from mappings.cda.xml import ACTS, HL7, Element, child, children, template_ids
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept, extension
 from mappings.header.parties import party
@@ -15,17 +15,15 @@ COMMENT = frozenset(("1.2.250.1.213.1.1.3.32", "1.3.6.1.4.1.19376.1.5.3.1.4.2", 
 PERFORMER_FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
 PARTICIPATION_TYPE = INTERNAL + "v3-ParticipationType"
 
-_RELATIONS = ("entryRelationship", "component")
+_RELATIONS = (HL7 + "entryRelationship", HL7 + "component")
 _WITNESSES = ("AUTHEN", "RESP", "VRF", "LA")
 
 
 def inner_acts(element: Element) -> Iterator[tuple[str, Element]]:
     """Go through the acts inside an act, each with the type of its relation."""
-    for relation in element:
-        if relation.tag in (HL7 + _RELATIONS[0], HL7 + _RELATIONS[1]):
-            for act in relation:
-                if act.tag not in (HL7 + "templateId", HL7 + "seperatableInd", HL7 + "sequenceNumber"):
-                    yield relation.get("typeCode") or "COMP", act
+    for relation in element.iterchildren(*_RELATIONS):
+        for act in relation.iterchildren(*ACTS):
+            yield relation.get("typeCode") or "COMP", act
 
 
 def has_template(element: Element, template_id_set: frozenset[str]) -> bool:
@@ -59,7 +57,7 @@ def is_negated(element: Element) -> bool:
 def comments(element: Element, context: Context) -> list[Json]:
     """Convert the comment acts inside an act, and its own free words, to notes."""
     found: list[Json] = []
-    own = element.find(HL7 + "text")
+    own = child(element, "text")
     if own is not None and own not in context.taken:
         context.taken.add(own)
         found.append({"text": context.referenced_text(own) or ""})
@@ -77,7 +75,7 @@ def _comment(act: Element, context: Context) -> Json:
         context.take_all(act, name)
     author = context.take(act, "author")
     moment = date_time(context.take(act, "effectiveTime"), context)
-    who = party(author.find(HL7 + "assignedAuthor"), context) if author is not None else None
+    who = party(child(author, "assignedAuthor"), context) if author is not None else None
     text = context.referenced_text(context.take(act, "text"))
     if not text:
         context.taken.discard(act)
@@ -88,13 +86,13 @@ def performers(element: Element, context: Context) -> list[Json]:
     """Convert performers, and the authors and validators that FHIR lists with them, each with its function."""
     found: list[Json] = []
     for performer in context.take_all(element, "performer"):
-        found += _reference(performer.find(HL7 + "assignedEntity"), None, context)
+        found += _reference(child(performer, "assignedEntity"), None, context)
     for author in context.take_all(element, "author"):
-        found += _reference(author.find(HL7 + "assignedAuthor"), "AUT", context)
-    for participant in element.findall(HL7 + "participant"):
+        found += _reference(child(author, "assignedAuthor"), "AUT", context)
+    for participant in children(element, "participant"):
         if participant.get("typeCode") in _WITNESSES:
             context.taken.add(participant)
-            found += _reference(participant.find(HL7 + "participantRole"), participant.get("typeCode"), context)
+            found += _reference(child(participant, "participantRole"), participant.get("typeCode"), context)
     return found
 
 
@@ -118,8 +116,8 @@ def asserter(element: Element, context: Context) -> Json:
     author = context.take(element, "author")
     if author is None:
         return {}
-    who = party(author.find(HL7 + "assignedAuthor"), context)
+    who = party(child(author, "assignedAuthor"), context)
     if who and context.resources[who["reference"]]["resourceType"] in ("Device", "Organization"):
         context.taken.discard(author)
         return {}
-    return compact({"recorder": who, "recordedDate": date_time(author.find(HL7 + "time"), context)})
+    return compact({"recorder": who, "recordedDate": date_time(child(author, "time"), context)})

@@ -5,7 +5,7 @@ Choice: the official tables stop at Observations; one report a document lets a c
 
 from mappings.cda.dates import ts_to_instant
 from mappings.cda.vocabulary import INTERNAL
-from mappings.cda.xml import HL7
+from mappings.cda.xml import child
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept
 
@@ -17,7 +17,7 @@ def laboratory_report(header: Json, context: Context) -> None:
     panels = [context.resources[reference["reference"]] for reference in context.laboratory]
     performers = [who for panel in panels for who in panel.get("performer", []) if "extension" not in who]
     event: Json = (header.get("event") or [{}])[0]
-    time = context.document.find(HL7 + "effectiveTime")
+    time = child(context.document, "effectiveTime")
     orders = [item["valueReference"] for item in header.get("extension", []) if item["url"].endswith("event-basedOn")]
     report = {
         "resourceType": "DiagnosticReport",

@@ -1,6 +1,7 @@
 """FR-Vaccination to Immunization. Source: FRImmunisationLMCDAFHIR. Spec: immunization.html.
 
-Choice: the table names occurrencePeriod, which R4 lacks; the first known bound becomes occurrenceDateTime.
+Choice: the table names occurrencePeriod, which R4 lacks: the first known bound becomes occurrenceDateTime, and an
+unknown date becomes an occurrenceString that says why, because R4 requires one and readers expect a value there.
 """
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, pq_to_quantity, required_concept
@@ -8,7 +9,7 @@ from mappings.cda.dates import date_only, date_time
 from mappings.cda.names import words
 from mappings.cda.values import observation_value
 from mappings.cda.vocabulary import INTERNAL, absent_reason
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import comments, has_template, inner_acts, is_negated, read, status
 from mappings.entries.problem import PROBLEMS, problem_observation
@@ -57,16 +58,16 @@ def _occurrence(element: Element, context: Context) -> Json:
     moment = date_time(time, context)
     if moment:
         return {"occurrenceDateTime": moment}
-    return {"_occurrenceDateTime": absent(absent_reason(time.get("nullFlavor") if time is not None else None))}
+    return {"occurrenceString": absent_reason(time.get("nullFlavor") if time is not None else None)}
 
 
 def _product(element: Element, context: Context) -> Json:
     consumable = context.take(element, "consumable")
-    product = consumable.find(HL7 + "manufacturedProduct") if consumable is not None else None
-    material = product.find(HL7 + "manufacturedMaterial") if product is not None else None
+    product = child(consumable, "manufacturedProduct") if consumable is not None else None
+    material = child(product, "manufacturedMaterial") if product is not None else None
     if product is None or material is None:
         return {"vaccineCode": absent("unknown")}
-    code, name = required_concept(material.find(HL7 + "code"), context), words(material.find(HL7 + "name"))
+    code, name = required_concept(child(material, "code"), context), words(child(material, "name"))
     if name and "text" not in code:
         code = {key: value for key, value in code.items() if key != "extension"} | {"text": name}
     expiry = material.find("{urn:hl7-org:sdtc}expirationTime")
@@ -74,9 +75,9 @@ def _product(element: Element, context: Context) -> Json:
         expiry = material.find("{urn:ihe:pharm:medication}expirationTime")
     return {
         "vaccineCode": code,
-        "lotNumber": words(material.find(HL7 + "lotNumberText")),
+        "lotNumber": words(child(material, "lotNumberText")),
         "expirationDate": date_only(expiry, context),
-        "manufacturer": organization(product.find(HL7 + "manufacturerOrganization"), context),
+        "manufacturer": organization(child(product, "manufacturerOrganization"), context),
     }
 
 
@@ -84,12 +85,12 @@ def _people(element: Element, context: Context) -> Json:
     found: list[Json] = []
     recorded: str | None = None
     for performer in context.take_all(element, "performer"):
-        found += _performer(performer.find(HL7 + "assignedEntity"), concept(FUNCTION, "AP"), context)
+        found += _performer(child(performer, "assignedEntity"), concept(FUNCTION, "AP"), context)
     for author in context.take_all(element, "author"):
-        found += _performer(author.find(HL7 + "assignedAuthor"), concept(PARTICIPATION_TYPE, "AUT"), context)
-        recorded = recorded or date_time(author.find(HL7 + "time"), context)
-    for informant in element.findall(HL7 + "informant"):
-        who = _performer(informant.find(HL7 + "assignedEntity"), concept(PARTICIPATION_TYPE, "INF"), context)
+        found += _performer(child(author, "assignedAuthor"), concept(PARTICIPATION_TYPE, "AUT"), context)
+        recorded = recorded or date_time(child(author, "time"), context)
+    for informant in children(element, "informant"):
+        who = _performer(child(informant, "assignedEntity"), concept(PARTICIPATION_TYPE, "INF"), context)
         if who:
             context.taken.add(informant)
         found += who
@@ -119,15 +120,13 @@ def _reasons_and_reactions(element: Element, context: Context) -> Json:
         elif kind == "CAUS":
             reference, moment = problem_observation(act, context)
             reactions.append(compact({"date": moment, "detail": reference}))
-        elif value := cd_to_codeable_concept(act.find(HL7 + "value"), context):
+        elif value := cd_to_codeable_concept(child(act, "value"), context):
             read(act, context)
             for name in ("code", "statusCode", "value"):
                 context.take_all(act, name)
             (reasons if kind == "RSON" else diseases).append(value)
     series = _series(element, context) if dose or diseases else None
-    protocol = compact(
-        {"series": series, "targetDisease": diseases, **(dose or {"_doseNumberString": absent("unknown")})}
-    )
+    protocol = compact({"series": series, "targetDisease": diseases, **(dose or {"doseNumberString": "unknown"})})
     return {
         "reasonCode": reasons,
         "reaction": reactions,

@@ -2,7 +2,7 @@
 
 from mappings.cda.datatypes import identifiers
 from mappings.cda.media import attachment
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child
 from mappings.context import Context
 from mappings.fhir import Json, compact
 
@@ -17,7 +17,7 @@ def convert(element: Element, context: Context) -> list[Json]:
 
 def media_reference(element: Element, context: Context) -> Json | None:
     """Convert an observationMedia; None when it holds no file."""
-    value = element.find(HL7 + "value")
+    value = child(element, "value")
     file = attachment(value, context) if value is not None else {}
     if not file.keys() & {"data", "url"}:
         return None

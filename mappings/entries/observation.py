@@ -10,7 +10,7 @@ from mappings.cda.dates import effective
 from mappings.cda.text import plain_text
 from mappings.cda.values import observation_value, value_type
 from mappings.cda.vocabulary import INTERNAL
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import comments, performers, read, status
 from mappings.entries.subject import other_subject
@@ -59,29 +59,29 @@ def observation(element: Element, context: Context, category: str) -> Json:
 
 
 def _device(element: Element, context: Context) -> Json | None:
-    for participant in element.findall(HL7 + "participant"):
+    for participant in children(element, "participant"):
         if participant.get("typeCode") == "DEV":
             context.taken.add(participant)
-            return party(participant.find(HL7 + "participantRole"), context)
+            return party(child(participant, "participantRole"), context)
     return None
 
 
 def _reference_ranges(element: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for reference in context.take_all(element, "referenceRange"):
-        observed = reference.find(HL7 + "observationRange")
+        observed = child(reference, "observationRange")
         if observed is None:
             continue
-        value = observed.find(HL7 + "value")
+        value = child(observed, "value")
         bounds = ivl_pq_to_range(value, context) if value is not None and value_type(value).startswith("IVL") else {}
-        words = context.referenced_text(observed.find(HL7 + "text"))
+        words = context.referenced_text(child(observed, "text"))
         if value is not None and not bounds and not words:
             words = plain_text(value) or value.get("displayName") or value.get("value")
         converted = compact(
             {
                 **bounds,
-                "type": _meaning(observed.find(HL7 + "interpretationCode"), context),
-                "appliesTo": one(cd_to_codeable_concept(observed.find(HL7 + "code"), context)),
+                "type": _meaning(child(observed, "interpretationCode"), context),
+                "appliesTo": one(cd_to_codeable_concept(child(observed, "code"), context)),
                 "text": words,
             }
         )

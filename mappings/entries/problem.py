@@ -3,7 +3,7 @@
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required_concept
 from mappings.cda.dates import date_time
 from mappings.cda.vocabulary import INTERNAL, act_status
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import asserter, comments, has_template, inner_acts, is_negated, read
 from mappings.entries.observation import observation
@@ -102,8 +102,8 @@ def _body_sites(element: Element, context: Context) -> list[Json]:
 def _course(element: Element, concern: str | None, context: Context) -> Json:
     """Convert when the problem began and ended, and whether it goes on; an end never contradicts the status (con-4)."""
     time = context.take(element, "effectiveTime")
-    low = time.find(HL7 + "low") if time is not None else None
-    high = time.find(HL7 + "high") if time is not None else None
+    low = child(time, "low") if time is not None else None
+    high = child(time, "high") if time is not None else None
     onset = date_time(low if low is not None else time, context) if low is not None or high is None else None
     end = date_time(high, context)
     status = clinical_status(element, context) or ("resolved" if end else concern)
@@ -121,9 +121,9 @@ def _course(element: Element, concern: str | None, context: Context) -> Json:
 
 def _evidence(element: Element, context: Context) -> list[Json]:
     found: list[Json] = []
-    for reference in element.findall(HL7 + "reference"):
+    for reference in children(element, "reference"):
         text = reference.find(f"{HL7}externalDocument/{HL7}text")
-        link = text.find(HL7 + "reference") if text is not None else None
+        link = child(text, "reference") if text is not None else None
         url = (link.get("value") or "").strip() if link is not None else ""
         if not url or " " in url:
             continue

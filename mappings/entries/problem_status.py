@@ -5,7 +5,7 @@ Source: FR-Statut-du-probleme, FR-Certitude, FR-Criticite, FR-Severite, FR-Statu
 
 from mappings.cda.datatypes import cd_to_codeable_concept
 from mappings.cda.vocabulary import translate
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child
 from mappings.context import Context
 from mappings.entries.clinical_statement import has_template, inner_acts, read
 from mappings.fhir import Json, compact
@@ -49,7 +49,7 @@ def severity_code(element: Element, context: Context) -> str | None:
 def criticality(element: Element, context: Context) -> str | None:
     """Give the criticality code that the CDA states."""
     act = _find(element, CRITICALITIES)
-    value = act.find(HL7 + "value") if act is not None else None
+    value = child(act, "value") if act is not None else None
     code = value.get("code") if value is not None else None
     codes = {"low": "low", "high": "high", "unable-to-assess": "unable-to-assess"}
     codes |= {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"}
@@ -62,7 +62,7 @@ def criticality(element: Element, context: Context) -> str | None:
 def severity(element: Element, context: Context) -> Json:
     """Give the severity as it is coded."""
     act = _find(element, SEVERITIES)
-    converted = cd_to_codeable_concept(act.find(HL7 + "value"), context) if act is not None else {}
+    converted = cd_to_codeable_concept(child(act, "value"), context) if act is not None else {}
     if act is not None and converted:
         _read(act, context)
     return converted
@@ -73,7 +73,7 @@ def stage(element: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for _, act in inner_acts(element):
         if has_template(act, STAGES):
-            converted = cd_to_codeable_concept(act.find(HL7 + "value"), context)
+            converted = cd_to_codeable_concept(child(act, "value"), context)
             if converted:
                 _read(act, context)
                 found.append(compact({"summary": converted}))
@@ -82,7 +82,7 @@ def stage(element: Element, context: Context) -> list[Json]:
 
 def _translated(element: Element, template_ids: frozenset[str], table: str, context: Context) -> str | None:
     act = _find(element, template_ids)
-    value = act.find(HL7 + "value") if act is not None else None
+    value = child(act, "value") if act is not None else None
     if act is None or value is None:
         return None
     code = translate(table, value.get("code"))

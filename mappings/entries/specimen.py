@@ -2,7 +2,7 @@
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers
 from mappings.cda.dates import date_time, ivl_ts_to_period
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import comments, has_template, inner_acts, read
 from mappings.fhir import Json, compact
@@ -16,13 +16,13 @@ def collected_specimen(element: Element, context: Context) -> Json:
     """Convert the procedure that collected a specimen, and give the reference to the Specimen."""
     read(element, context)
     role = _product(element, context)
-    playing = role.find(HL7 + "playingEntity") if role is not None else None
-    ids = role.findall(HL7 + "id") if role is not None else []
+    playing = child(role, "playingEntity") if role is not None else None
+    ids = children(role, "id") if role is not None else []
     context.take(element, "statusCode")
     resource = {
         "resourceType": "Specimen",
         "identifier": identifiers([*context.take_all(element, "id"), *ids]),
-        "type": cd_to_codeable_concept(playing.find(HL7 + "code"), context) if playing is not None else None,
+        "type": cd_to_codeable_concept(child(playing, "code"), context) if playing is not None else None,
         "subject": context.patient,
         "receivedTime": _received(element, context),
         "collection": _collection(element, context),
@@ -33,15 +33,15 @@ def collected_specimen(element: Element, context: Context) -> Json:
 
 def named_specimen(element: Element, context: Context) -> Json | None:
     """Convert the specimen that an isolate or a result names; None when it says nothing."""
-    role = element.find(HL7 + "specimenRole")
+    role = child(element, "specimenRole")
     if role is None:
         return None
-    playing = role.find(HL7 + "specimenPlayingEntity")
+    playing = child(role, "specimenPlayingEntity")
     resource = compact(
         {
             "resourceType": "Specimen",
-            "identifier": identifiers(role.findall(HL7 + "id")),
-            "type": cd_to_codeable_concept(playing.find(HL7 + "code"), context) if playing is not None else None,
+            "identifier": identifiers(children(role, "id")),
+            "type": cd_to_codeable_concept(child(playing, "code"), context) if playing is not None else None,
             "subject": context.patient,
         }
     )
@@ -49,10 +49,10 @@ def named_specimen(element: Element, context: Context) -> Json | None:
 
 
 def _product(element: Element, context: Context) -> Element | None:
-    for participant in element.findall(HL7 + "participant"):
+    for participant in children(element, "participant"):
         if participant.get("typeCode") == "PRD":
             context.taken.add(participant)
-            return participant.find(HL7 + "participantRole")
+            return child(participant, "participantRole")
     return None
 
 
@@ -60,7 +60,7 @@ def _collection(element: Element, context: Context) -> Json:
     time = context.take(element, "effectiveTime")
     period = ivl_ts_to_period(time, context)
     performer = context.take(element, "performer")
-    who = party(performer.find(HL7 + "assignedEntity"), context) if performer is not None else None
+    who = party(child(performer, "assignedEntity"), context) if performer is not None else None
     if who and context.resources[who["reference"]]["resourceType"] not in ("Practitioner", "PractitionerRole"):
         context.report("warning", "not-supported", "An organisation that collected a specimen is not kept.", performer)
         who = None

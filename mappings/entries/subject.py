@@ -3,7 +3,7 @@
 Source: FR-Sujet (1.2.250.1.213.1.1.3.60). Spec: observation-definitions.html#Observation.focus.
 """
 
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child
 from mappings.context import Context
 from mappings.fhir import Json
 from mappings.header.parties import related_person
@@ -11,7 +11,7 @@ from mappings.header.parties import related_person
 
 def other_subject(subject: Element | None, context: Context) -> Json | None:
     """Convert a relatedSubject to a RelatedPerson; None when the statement is about the patient."""
-    related = subject.find(HL7 + "relatedSubject") if subject is not None else None
+    related = child(subject, "relatedSubject") if subject is not None else None
     return related_person(related, context, "subject") if related is not None else None
 
 

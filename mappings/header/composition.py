@@ -6,7 +6,7 @@ from mappings.cda.datatypes import confidentiality, ii_to_identifier, required_c
 from mappings.cda.dates import date_time
 from mappings.cda.names import words
 from mappings.cda.vocabulary import act_status
-from mappings.cda.xml import HL7
+from mappings.cda.xml import HL7, child
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact, extension
 from mappings.header.encounter import encounter
@@ -83,7 +83,7 @@ def _date(context: Context) -> Json:
 def _title(context: Context) -> str:
     """Give the title; without one the words of the type stand for it, because FHIR requires a title."""
     title = words(context.take(context.document, "title"))
-    code = context.document.find(HL7 + "code")
+    code = child(context.document, "code")
     return title or (code.get("displayName") or "" if code is not None else "") or "Document"
 
 

@@ -4,7 +4,7 @@ from mappings.cda.datatypes import cd_to_codeable_concept, cd_to_coding, identif
 from mappings.cda.dates import ivl_ts_to_period
 from mappings.cda.names import addresses, telecoms, words
 from mappings.cda.vocabulary import INTERNAL
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact, concept, one
 from mappings.header.organization import (
@@ -25,7 +25,7 @@ def encounter(context: Context) -> Json | None:
     context.account(element, "encompassingEncounter")
     time = context.take(element, "effectiveTime")
     place = context.take(element, "location")
-    facility = place.find(HL7 + "healthCareFacility") if place is not None else None
+    facility = child(place, "healthCareFacility") if place is not None else None
     code = context.take(element, "code")
     period = ivl_ts_to_period(time, context)
     participants, responsible = _participants(element, context)
@@ -61,28 +61,28 @@ def _participants(element: Element, context: Context) -> tuple[list[Json], Eleme
         (person, person.get("typeCode") or "PART") for person in context.take_all(element, "encounterParticipant")
     ]
     for person, code in people:
-        individual = party(person.find(HL7 + "assignedEntity"), context)
+        individual = party(child(person, "assignedEntity"), context)
         resource_type = context.resources.get(individual["reference"], {}).get("resourceType") if individual else None
         if resource_type in ("Practitioner", "PractitionerRole", "RelatedPerson"):
             kind = concept(INTERNAL + "v3-ParticipationType", code)
-            period = ivl_ts_to_period(person.find(HL7 + "time"), context)
+            period = ivl_ts_to_period(child(person, "time"), context)
             found.append(compact({"type": [kind], "period": period, "individual": individual}))
-    entity = responsible.find(HL7 + "assignedEntity") if responsible is not None else None
+    entity = child(responsible, "assignedEntity") if responsible is not None else None
     return found, entity
 
 
 def _location(facility: Element | None, context: Context) -> Json | None:
     if facility is None:
         return None
-    place = facility.find(HL7 + "location")
-    found = addresses(place.findall(HL7 + "addr"), context) if place is not None else []
+    place = child(facility, "location")
+    found = addresses(children(place, "addr"), context) if place is not None else []
     resource = compact(
         {
             "resourceType": "Location",
-            "identifier": organization_identifiers([i for i in facility.findall(HL7 + "id") if ii_key(i)]),
-            "name": words(place.find(HL7 + "name")) if place is not None else None,
-            "type": one(cd_to_codeable_concept(facility.find(HL7 + "code"), context)),
-            "telecom": telecoms(place.findall(HL7 + "telecom"), context) if place is not None else None,
+            "identifier": organization_identifiers([i for i in children(facility, "id") if ii_key(i)]),
+            "name": words(child(place, "name")) if place is not None else None,
+            "type": one(cd_to_codeable_concept(child(facility, "code"), context)),
+            "telecom": telecoms(children(place, "telecom"), context) if place is not None else None,
             "address": found[0] if found else None,
         }
     )
@@ -92,14 +92,14 @@ def _location(facility: Element | None, context: Context) -> Json | None:
 def _provider(facility: Element | None, responsible: Element | None, context: Context) -> Json | None:
     """Find who provides the care: the named organisation, the structure number of the place, or who is responsible."""
     if facility is not None:
-        named = organization(facility.find(HL7 + "serviceProviderOrganization"), context)
+        named = organization(child(facility, "serviceProviderOrganization"), context)
         if named:
             return named
-        ids = [number for number in facility.findall(HL7 + "id") if number.get("root") == STRUCTURES and ii_key(number)]
+        ids = [number for number in children(facility, "id") if number.get("root") == STRUCTURES and ii_key(number)]
         if ids:
             name = words(facility.find(f"{HL7}location/{HL7}name"))
             numbers = organization_identifiers(ids)
             resource = compact({"resourceType": "Organization", "identifier": numbers, "name": name})
             return known_or_added(resource, ii_key(ids[0]), context)
-    entity = responsible.find(HL7 + "representedOrganization") if responsible is not None else None
+    entity = child(responsible, "representedOrganization") if responsible is not None else None
     return organization(entity, context)

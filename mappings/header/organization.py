@@ -1,13 +1,17 @@
 """CDA organisations to Organization, each once a document. Source: FROrganisationLMCDAFHIR; as-organization."""
 
+from typing import Any
+
 from mappings.cda.datatypes import cd_to_codeable_concept, ii_key, ii_to_identifier
 from mappings.cda.names import addresses, telecoms, words
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept
 from mappings.header.ins import FR_V2_0203
 
 STRUCTURES = "1.2.250.1.71.4.2.2"
+
+_GATHERED = ("identifier", "type", "telecom", "address")
 
 # IdNat_Struct: the first character tells which register numbers the rest. Choice: a FINESS is taken as a site (FINEG).
 _REGISTERS = {
@@ -22,16 +26,16 @@ def organization(element: Element | None, context: Context) -> Json | None:
     """Convert an organisation and give the reference to it; None when it says nothing."""
     if element is None:
         return None
-    ids = [number for number in element.findall(HL7 + "id") if ii_key(number)]
-    name = words(element.find(HL7 + "name"))
+    ids = [number for number in children(element, "id") if ii_key(number)]
+    name = words(child(element, "name"))
     resource = compact(
         {
             "resourceType": "Organization",
             "identifier": organization_identifiers(ids),
             "name": name,
             "type": _types(element, context),
-            "telecom": telecoms(element.findall(HL7 + "telecom"), context),
-            "address": addresses(element.findall(HL7 + "addr"), context),
+            "telecom": telecoms(children(element, "telecom"), context),
+            "address": addresses(children(element, "addr"), context),
             "partOf": _part_of(element, context),
         }
     )
@@ -48,9 +52,12 @@ def known_or_added(resource: Json, key: str, context: Context) -> Json:
     if known is None:
         return context.add(resource, key)
     for name, value in resource.items():
-        known.setdefault(name, value)
-    known_numbers = known.get("identifier", [])
-    known_numbers.extend(number for number in resource.get("identifier", []) if number not in known_numbers)
+        held: Any = known.setdefault(name, value)
+        if name in _GATHERED:
+            held.extend(item for item in value if item not in held)
+        elif held != value:
+            note = f"{resource['resourceType']} {key} is described in several ways: the first {name} was kept."
+            context.report("information", "conflict", note)
     return {"reference": full_url}
 
 
@@ -71,10 +78,10 @@ def organization_identifiers(ids: list[Element]) -> list[Json]:
 
 
 def _types(element: Element, context: Context) -> list[Json]:
-    sector = cd_to_codeable_concept(element.find(HL7 + "standardIndustryClassCode"), context)
+    sector = cd_to_codeable_concept(child(element, "standardIndustryClassCode"), context)
     return [sector] if sector else []
 
 
 def _part_of(element: Element, context: Context) -> Json | None:
-    part = element.find(HL7 + "asOrganizationPartOf")
-    return organization(part.find(HL7 + "wholeOrganization"), context) if part is not None else None
+    part = child(element, "asOrganizationPartOf")
+    return organization(child(part, "wholeOrganization"), context) if part is not None else None

@@ -7,7 +7,7 @@ FRParticipantHeaderLMCDAFHIR, FRIntendedRecipientLMCDAFHIR; hl7.org/fhir/uv/fhir
 from mappings.cda.datatypes import cd_to_codeable_concept
 from mappings.cda.dates import date_time, ivl_ts_to_period
 from mappings.cda.vocabulary import INTERNAL
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact, concept, extension, nested_extension
 from mappings.header.parties import party, related_person
@@ -26,9 +26,9 @@ def authors(owner: Element, context: Context) -> list[Json]:
     """Convert the authors of a document or section; each reference carries when its author wrote."""
     found: list[Json] = []
     for element in context.take_all(owner, "author"):
-        who = party(element.find(HL7 + "assignedAuthor"), context, element.find(HL7 + "functionCode"))
+        who = party(child(element, "assignedAuthor"), context, child(element, "functionCode"))
         if who:
-            moment = date_time(element.find(HL7 + "time"), context)
+            moment = date_time(child(element, "time"), context)
             found.append(
                 compact({"extension": [extension(AUTHOR_TIME, valueDateTime=moment)] if moment else None, **who})
             )
@@ -48,11 +48,11 @@ def attesters(context: Context) -> list[Json]:
     found: list[Json] = []
     for name, mode in (("legalAuthenticator", "legal"), ("authenticator", "professional")):
         for element in context.take_all(context.document, name):
-            who = party(element.find(HL7 + "assignedEntity"), context)
+            who = party(child(element, "assignedEntity"), context)
             if who and context.resources[who["reference"]]["resourceType"] == "Device":
                 context.report("warning", "not-supported", "A device cannot attest a Composition in R4.", element)
                 who = None
-            moment = date_time(element.find(HL7 + "time"), context)
+            moment = date_time(child(element, "time"), context)
             found.append(compact({"mode": mode, "time": moment, "party": who}))
     return found
 
@@ -65,8 +65,8 @@ def participation_extensions(context: Context) -> list[Json]:
 def _data_enterer(context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(context.document, "dataEnterer"):
-        who = party(element.find(HL7 + "assignedEntity"), context)
-        moment = date_time(element.find(HL7 + "time"), context)
+        who = party(child(element, "assignedEntity"), context)
+        moment = date_time(child(element, "time"), context)
         parts = [extension("time", valueDateTime=moment)] if moment else []
         if who:
             parts.append(extension("party", valueReference=who))
@@ -77,14 +77,14 @@ def _data_enterer(context: Context) -> list[Json]:
 def _informants(context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(context.document, "informant"):
-        related = element.find(HL7 + "relatedEntity")
+        related = child(element, "relatedEntity")
         if related is not None:
             role = related.get("classCode") or "PRS"
             who: Json | None = related_person(related, context)
             _add_contact(related, role, context)
         else:
             role = "ASSIGNED"
-            who = party(element.find(HL7 + "assignedEntity"), context)
+            who = party(child(element, "assignedEntity"), context)
         if who:
             parts = [
                 extension("type", valueCodeableConcept=concept(ROLE_CLASS, role)),
@@ -99,14 +99,24 @@ def _add_contact(related: Element, role: str, context: Context) -> None:
         return
     converted = contact(related, context)
     contacts = context.resources[context.patient["reference"]].setdefault("contact", [])
-    if converted.keys() & {"name", "telecom", "address"} and converted not in contacts:
+    if not converted.keys() & {"name", "telecom", "address"}:
+        return
+    same = [held for held in contacts if _without_relationship(held) == _without_relationship(converted)]
+    if same:
+        known = same[0]["relationship"]
+        known.extend(relation for relation in converted["relationship"] if relation not in known)
+    else:
         contacts.append(converted)
+
+
+def _without_relationship(contact_: Json) -> Json:
+    return {name: value for name, value in contact_.items() if name != "relationship"}
 
 
 def _recipients(context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(context.document, "informationRecipient"):
-        who = party(element.find(HL7 + "intendedRecipient"), context)
+        who = party(child(element, "intendedRecipient"), context)
         if who:
             code = element.get("typeCode") or "PRCP"
             parts = [
@@ -120,9 +130,9 @@ def _recipients(context: Context) -> list[Json]:
 def _participants(context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(context.document, "participant"):
-        entity, function = element.find(HL7 + "associatedEntity"), element.find(HL7 + "functionCode")
+        entity, function = child(element, "associatedEntity"), child(element, "functionCode")
         role = cd_to_codeable_concept(function, context)
-        period = ivl_ts_to_period(element.find(HL7 + "time"), context)
+        period = ivl_ts_to_period(child(element, "time"), context)
         who = party(entity, context)
         code = element.get("typeCode") or "IND"
         parts = [extension("type", valueCodeableConcept=concept(PARTICIPATION_TYPE, code))]

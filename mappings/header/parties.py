@@ -6,8 +6,9 @@ Source: FRHealthProfessionalLMCDAFHIR, FRRelatedPersonLMCDAFHIR, FRAuthorLMCDAFH
 import re
 
 from mappings.cda.datatypes import cd_to_codeable_concept, ii_key, ii_to_identifier
+from mappings.cda.dates import date_only
 from mappings.cda.names import addresses, pn_to_human_names, telecoms, words
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept, one
 from mappings.header.ins import FR_V2_0203
@@ -27,12 +28,12 @@ _PROFESSION = re.compile(r"(?:G15_)?(\d{2})(?:/(\w+))?")
 def party(element: Element | None, context: Context, function: Element | None = None) -> Json | None:
     """Convert an assignedAuthor, assignedEntity, associatedEntity or the like to the reference of who it is.
 
-    A professional is a PractitionerRole, a system a Device, an organisation alone an Organization, the patient the
-    Patient; None when the element says nothing.
+    A professional is a PractitionerRole (a Practitioner when nothing but the person is told), a system a Device, an
+    organisation alone an Organization, the patient the Patient; None when the element says nothing.
     """
     if element is None:
         return None
-    ids = [number for number in element.findall(HL7 + "id") if ii_key(number)]
+    ids = [number for number in children(element, "id") if ii_key(number)]
     if any(ii_key(number) in context.patient_keys for number in ids):
         return context.patient
     device = _first(element, _DEVICES)
@@ -50,23 +51,21 @@ def party(element: Element | None, context: Context, function: Element | None = 
 
 def _first(element: Element, names: tuple[str, ...]) -> Element | None:
     for name in names:
-        found = element.find(HL7 + name)
+        found = child(element, name)
         if found is not None:
             return found
     return None
 
 
 def _practitioner(element: Element, person: Element | None, ids: list[Element], context: Context) -> Json | None:
-    names = (
-        [name for pn in person.findall(HL7 + "name") for name in pn_to_human_names(pn)] if person is not None else []
-    )
+    names = [name for pn in children(person, "name") for name in pn_to_human_names(pn)] if person is not None else []
     resource = compact(
         {
             "resourceType": "Practitioner",
             "identifier": practitioner_identifiers(ids),
             "name": names,
-            "telecom": telecoms(element.findall(HL7 + "telecom"), context),
-            "address": addresses(element.findall(HL7 + "addr"), context),
+            "telecom": telecoms(children(element, "telecom"), context),
+            "address": addresses(children(element, "addr"), context),
         }
     )
     if not resource.keys() & {"identifier", "name"}:
@@ -91,9 +90,11 @@ def practitioner_identifiers(ids: list[Element]) -> list[Json]:
 
 
 def _role(element: Element, who: Json, place: Json | None, function: Element | None, context: Context) -> Json:
-    codes = element.findall(HL7 + "code")
+    codes = children(element, "code")
     roles = [role for code in codes if (role := _role_code(code, context))]
     roles += one(cd_to_codeable_concept(function, context))
+    if place is None and not roles:
+        return who
     resource = compact(
         {
             "resourceType": "PractitionerRole",
@@ -125,7 +126,7 @@ def _skill(code: Element) -> Json | None:
 
 
 def _device(element: Element, device: Element, ids: list[Element], context: Context) -> Json:
-    model, software = words(device.find(HL7 + "manufacturerModelName")), words(device.find(HL7 + "softwareName"))
+    model, software = words(child(device, "manufacturerModelName")), words(child(device, "softwareName"))
     names = [{"name": model, "type": "model-name"}] if model else []
     names += [{"name": software, "type": "manufacturer-name"}] if software and not model else []
     resource = compact(
@@ -134,7 +135,7 @@ def _device(element: Element, device: Element, ids: list[Element], context: Cont
             "identifier": [ii_to_identifier(number) for number in ids],
             "deviceName": names,
             "version": [{"value": software}] if software and model else None,
-            "type": cd_to_codeable_concept(device.find(HL7 + "code"), context),
+            "type": cd_to_codeable_concept(child(device, "code"), context),
             "owner": organization(_first(element, _ORGANIZATIONS), context),
         }
     )
@@ -142,20 +143,25 @@ def _device(element: Element, device: Element, ids: list[Element], context: Cont
 
 
 def related_person(element: Element, context: Context, person_name: str = "relatedPerson") -> Json:
-    """Convert a relatedEntity or relatedSubject to a RelatedPerson of the patient, and give the reference."""
+    """Convert a relatedEntity or relatedSubject to a RelatedPerson of the patient, each once."""
     person = element.find(HL7 + person_name)
-    pns = person.findall(HL7 + "name") if person is not None else []
-    gender = person.find(HL7 + "administrativeGenderCode") if person is not None else None
-    genders = {"M": "male", "F": "female"}
     resource = compact(
         {
             "resourceType": "RelatedPerson",
             "patient": context.patient,
-            "relationship": one(cd_to_codeable_concept(element.find(HL7 + "code"), context)),
-            "name": [name for pn in pns for name in pn_to_human_names(pn)],
-            "telecom": telecoms(element.findall(HL7 + "telecom"), context),
-            "gender": genders.get(gender.get("code") or "") if gender is not None else None,
-            "address": addresses(element.findall(HL7 + "addr"), context),
+            "relationship": one(cd_to_codeable_concept(child(element, "code"), context)),
+            **(_person(person, context) if person is not None else {}),
+            "telecom": telecoms(children(element, "telecom"), context),
+            "address": addresses(children(element, "addr"), context),
         }
     )
-    return context.add_at(resource, element)
+    return context.add(resource, repr(resource))
+
+
+def _person(person: Element, context: Context) -> Json:
+    gender = child(person, "administrativeGenderCode")
+    return {
+        "name": [name for pn in children(person, "name") for name in pn_to_human_names(pn)],
+        "gender": {"M": "male", "F": "female"}.get(gender.get("code") or "") if gender is not None else None,
+        "birthDate": date_only(child(person, "birthTime"), context),
+    }

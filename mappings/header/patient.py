@@ -6,7 +6,7 @@ from mappings.cda.datatypes import boolean, cd_to_codeable_concept, ii_key
 from mappings.cda.dates import date_only, date_time
 from mappings.cda.names import FR_CORE, addresses, name_parts, pn_to_human_names, telecoms, words
 from mappings.cda.vocabulary import INTERNAL
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.conversion import CdaRefused
 from mappings.fhir import Json, compact, concept, extension
@@ -133,9 +133,9 @@ def _birth_place(person: Element, context: Context) -> list[Json]:
     place = birthplace.find(f"{HL7}place") if birthplace is not None else None
     if place is None:
         return []
-    found = addresses(place.findall(HL7 + "addr"), context)
+    found = addresses(children(place, "addr"), context)
     address: Json = found[0] if found else {}
-    if name := words(place.find(HL7 + "name")):
+    if name := words(child(place, "name")):
         address["text"] = name
     code = str(address.get("district", ""))
     if re.fullmatch(r"\d{5}|2[AB]\d{3}", code):
@@ -148,16 +148,16 @@ def _birth_place(person: Element, context: Context) -> list[Json]:
 def _guardian(element: Element, context: Context) -> Json:
     person = element.find(f"{HL7}guardianPerson/{HL7}name")
     names = pn_to_human_names(person) if person is not None else []
-    relation = cd_to_codeable_concept(element.find(HL7 + "code"), context)
+    relation = cd_to_codeable_concept(child(element, "code"), context)
     role = concept(INTERNAL + "v3-RoleClass", "GUARD", "guardian")
-    found = addresses(element.findall(HL7 + "addr"), context)
+    found = addresses(children(element, "addr"), context)
     return compact(
         {
             "relationship": [role, relation] if relation else [role],
             "name": names[0] if names else None,
-            "telecom": telecoms(element.findall(HL7 + "telecom"), context),
+            "telecom": telecoms(children(element, "telecom"), context),
             "address": found[0] if found else None,
-            "organization": organization(element.find(HL7 + "guardianOrganization"), context),
+            "organization": organization(child(element, "guardianOrganization"), context),
         }
     )
 
@@ -165,7 +165,7 @@ def _guardian(element: Element, context: Context) -> Json:
 def _languages(person: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(person, "languageCommunication"):
-        language, preferred = element.find(HL7 + "languageCode"), element.find(HL7 + "preferenceInd")
+        language, preferred = child(element, "languageCode"), child(element, "preferenceInd")
         code = language.get("code") if language is not None else None
         if code:
             value = boolean(preferred.get("value")) if preferred is not None else None
@@ -177,16 +177,16 @@ def contact(related: Element, context: Context) -> Json:
     """Convert a relatedEntity that is a person to call or to trust to a Patient.contact."""
     roles = {"NOK": ("N", "Next-of-Kin"), "ECON": ("C", "Emergency Contact")}
     code, display = roles[related.get("classCode", "")]
-    relation = cd_to_codeable_concept(related.find(HL7 + "code"), context)
+    relation = cd_to_codeable_concept(child(related, "code"), context)
     role = concept(INTERNAL + "v2-0131", code, display)
     name = related.find(f"{HL7}relatedPerson/{HL7}name")
     names = pn_to_human_names(name) if name is not None else []
-    found = addresses(related.findall(HL7 + "addr"), context)
+    found = addresses(children(related, "addr"), context)
     return compact(
         {
             "relationship": [role, relation] if relation else [role],
             "name": names[0] if names else None,
-            "telecom": telecoms(related.findall(HL7 + "telecom"), context),
+            "telecom": telecoms(children(related, "telecom"), context),
             "address": found[0] if found else None,
         }
     )

@@ -6,7 +6,7 @@ Source: FROrderLMCDAFHIR, FRConsentLMCDAFHIR, FRHeaderDocumentLMCDAFHIR (documen
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, ii_to_identifier, required_concept
 from mappings.cda.dates import ivl_ts_to_period
 from mappings.cda.vocabulary import INTERNAL, act_status
-from mappings.cda.xml import HL7, Element
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept, extension
 from mappings.header.ins import V2_0203
@@ -23,7 +23,7 @@ def orders(context: Context) -> list[Json]:
     """Convert inFulfillmentOf to ServiceRequests, and give the extensions that point to them."""
     found: list[Json] = []
     for element in context.take_all(context.document, "inFulfillmentOf"):
-        order = element.find(HL7 + "order")
+        order = child(element, "order")
         if order is None:
             continue
         context.account(order, "order")
@@ -50,7 +50,7 @@ def consents(context: Context) -> list[Json]:
     """Convert authorization to Consents, and give the extensions that point to them."""
     found: list[Json] = []
     for element in context.take_all(context.document, "authorization"):
-        consent = element.find(HL7 + "consent")
+        consent = child(element, "consent")
         if consent is None:
             continue
         context.account(consent, "consent")
@@ -76,7 +76,7 @@ def events(context: Context) -> list[Json]:
     """Convert documentationOf to Composition.event: what was done, when, by whom."""
     found: list[Json] = []
     for element in context.take_all(context.document, "documentationOf"):
-        service = element.find(HL7 + "serviceEvent")
+        service = child(element, "serviceEvent")
         if service is None:
             continue
         context.account(service, "serviceEvent")
@@ -100,7 +100,7 @@ def events(context: Context) -> list[Json]:
 def _performers(service: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for performer in context.take_all(service, "performer"):
-        who = party(performer.find(HL7 + "assignedEntity"), context, performer.find(HL7 + "functionCode"))
+        who = party(child(performer, "assignedEntity"), context, child(performer, "functionCode"))
         if who:
             found.append(extension(DOCUMENT_CORE + "fr-performer-event", valueReference=who))
     return found
@@ -111,8 +111,8 @@ def related_documents(context: Context) -> list[Json]:
     found: list[Json] = []
     for element in context.take_all(context.document, "relatedDocument"):
         code = _RELATIONS.get(element.get("typeCode") or "")
-        parent = element.find(HL7 + "parentDocument")
-        numbers = identifiers(parent.findall(HL7 + "id")) if parent is not None else []
+        parent = child(element, "parentDocument")
+        numbers = identifiers(children(parent, "id")) if parent is not None else []
         if code is None or not numbers:
             context.report(
                 "warning", "not-supported", "A relatedDocument without type or id is not carried over.", element
