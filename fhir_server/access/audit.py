@@ -1,0 +1,200 @@
+"""Audit: what was done by whom, as a journal entry at once and as AuditEvents later.
+
+Spec: auditevent.html, https://profiles.ihe.net/ITI/BALP/ (Basic Audit Log Patterns)
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from fhir_server.foundation.dates import format_instant, from_microseconds
+
+
+class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Record one request that was answered or refused; it holds no content, no token and no secret.
+
+    `instant` is microseconds since 1970 UTC. `query` is what a search asked, `patient=1&code=x`; `results` are the
+    references of what the answer showed, included resources too. `ground` says why a reader was let in (break-glass).
+    """
+
+    instant: int
+    kind: str
+    actor: str
+    client_id: str
+    display: str
+    interaction: str
+    resource_type: str
+    resource_id: str
+    version_id: str
+    status: int
+    query: str = ""
+    results: tuple[str, ...] = ()
+    user_id: str = ""
+    purpose_of_use: str = ""
+    ground: str = ""
+    request_id: str = ""
+    base_url: str = ""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a request touched: one resource, the patients whose record it is in, and what governs or labels it.
+
+    `governor` is "" for a resource that nothing governs and that carries no label.
+    """
+
+    reference: str
+    patients: tuple[str, ...] = ()
+    governor: str = ""
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(AccessEntry).decode
+
+_TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+_INTERACTIONS: Final = "http://hl7.org/fhir/restful-interaction"
+_ENTITIES: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+_ROLES: Final = "http://terminology.hl7.org/CodeSystem/object-role"
+_DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
+_PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_PURPOSES: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_BALP_ENTITIES: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+
+_SOURCE: Final = {"system": _DICOM, "code": "110153", "display": "Source Role ID"}
+_DESTINATION: Final = {"system": _DICOM, "code": "110152", "display": "Destination Role ID"}
+_READS: Final = frozenset({"read", "vread", "history"})
+_ACTIONS: Final = {"create": "C", "read": "R", "vread": "R", "history": "R", "update": "U", "patch": "U", "delete": "D"}
+
+
+def audit_events(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """Return the AuditEvents of an entry, without ids: one for each patient and governor, at least one.
+
+    `seen` is what `entry` names or showed, in order. A search's event names no result but the governing document, so
+    that hiding a document hides just the events about it; a read names what was read.
+    Choice: the text of a search is in a patient's event only when it asks for this patient alone; any other search has
+    one more event for the operator that holds it, because it may name other people.
+    """
+    groups = _groups(entry, seen)
+    asked = asked_patient(entry)
+    events = [_event(entry, patient, references, patient == asked) for (patient, _), references in groups.items()]
+    if not events or (_is_search(entry) and not asked):
+        events.append(_event(entry, "", () if _is_search(entry) else _named(entry), True))
+    return events
+
+
+def _groups(entry: AccessEntry, seen: Sequence[Seen]) -> dict[tuple[str, str], tuple[str, ...]]:
+    groups: dict[tuple[str, str], tuple[str, ...]] = {}
+    asked = asked_patient(entry)
+    if asked:
+        groups[asked, ""] = ()
+    if entry.kind == "patient" and entry.status >= 400:
+        # What is hidden from him must leave the same trace as what does not exist.
+        return groups
+    for one in seen:
+        shown = (one.governor,) if _is_search(entry) else (one.reference,)
+        for patient in one.patients:
+            known = groups.get((patient, one.governor), ())
+            groups[patient, one.governor] = tuple(dict.fromkeys((*known, *filter(None, shown))))
+    return groups
+
+
+def asked_patient(entry: AccessEntry) -> str:
+    """Return the id of the one patient a search asks for by `patient`, `subject` or a Patient's `_id`; "" for none."""
+    if not _is_search(entry):
+        return ""
+    found: set[str] = set()
+    for pair in entry.query.split("&"):
+        name, _, value = pair.partition("=")
+        is_id = entry.resource_type == "Patient" and name == "_id"
+        if is_id or name in ("patient", "subject", "patient:Patient", "subject:Patient"):
+            found.add(value.removeprefix("Patient/"))
+    only = found.pop() if len(found) == 1 else ""
+    return only if only.replace("-", "").replace(".", "").isalnum() else ""
+
+
+def _is_search(entry: AccessEntry) -> bool:
+    return entry.interaction == "search"
+
+
+def _named(entry: AccessEntry) -> tuple[str, ...]:
+    return (f"{entry.resource_type}/{entry.resource_id}",) if entry.resource_id else ()
+
+
+def _event(entry: AccessEntry, patient_id: str, references: Iterable[str], has_query: bool) -> dict[str, Any]:
+    entities = [_data(entry, reference) for reference in references]
+    if patient_id:
+        what = {"reference": f"Patient/{patient_id}"}
+        entities.append({"what": what, "type": _coding(_ENTITIES, "1"), "role": _coding(_ROLES, "1")})
+    if _is_search(entry):
+        text = f"{entry.resource_type}?{entry.query}" if has_query else entry.resource_type
+        query = b64encode(text.encode()).decode()
+        entities.append({"type": _coding(_ENTITIES, "2"), "role": _coding(_ROLES, "24"), "query": query})
+    if entry.request_id:
+        kind = _coding(_BALP_ENTITIES, "XrequestId")
+        entities.append({"what": {"identifier": {"value": entry.request_id}}, "type": kind})
+    code = "operation" if entry.interaction.startswith("$") else entry.interaction
+    event: dict[str, Any] = {
+        "resourceType": "AuditEvent",
+        "type": _coding(_TYPES, "rest", "Restful Operation"),
+        "subtype": [_coding(_INTERACTIONS, code, code)],
+        "action": _ACTIONS.get(entry.interaction, "E"),
+        "recorded": format_instant(from_microseconds(entry.instant)),
+        "outcome": _outcome(entry.status),
+        "agent": _agents(entry),
+        "source": {"observer": {"display": entry.base_url or "FHIR server"}},
+    }
+    if entry.status >= 400:
+        event["outcomeDesc"] = f"HTTP {entry.status}"
+    return event | ({"entity": entities} if entities else {})
+
+
+def _data(entry: AccessEntry, reference: str) -> dict[str, Any]:
+    is_unseen = entry.kind == "patient" and entry.status >= 400
+    version = f"/_history/{entry.version_id}" if entry.version_id and reference in _named(entry) else ""
+    what = {"display": reference} if is_unseen else {"reference": reference + version}
+    return {"what": what, "type": _coding(_ENTITIES, "2"), "role": _coding(_ROLES, "4")}
+
+
+def _agents(entry: AccessEntry) -> list[dict[str, Any]]:
+    client_type, server_type = (_DESTINATION, _SOURCE) if entry.interaction in _READS else (_SOURCE, _DESTINATION)
+    if entry.interaction == "delete":
+        client_type = _coding(_DICOM, "110150", "Application")
+        server_type = _coding("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
+    has_user = entry.kind in ("patient", "professional")
+    who: dict[str, Any] = {"identifier": {"value": entry.client_id}} if entry.client_id else {"display": "anonymous"}
+    if entry.actor and not has_user:
+        who = {"reference": entry.actor} | who
+    client = {"type": {"coding": [client_type]}, "who": who, "requestor": not has_user}
+    server = {
+        "type": {"coding": [server_type]},
+        "who": {"display": entry.base_url or "FHIR server"},
+        "requestor": False,
+    }
+    return [client, server, *([_user(entry)] if has_user else [])]
+
+
+def _user(entry: AccessEntry) -> dict[str, Any]:
+    participation = "AUT" if entry.interaction in ("create", "update", "patch", "delete") else "IRCP"
+    user: dict[str, Any] = {
+        "type": {"coding": [_coding(_PARTICIPATION, participation)]},
+        "who": {"reference": entry.actor},
+        "requestor": True,
+    }
+    if entry.user_id:
+        user["altId"] = entry.user_id
+    if entry.display:
+        user["name"] = entry.display
+    if entry.purpose_of_use or entry.ground:
+        text = {"text": entry.ground} if entry.ground else {}
+        codes = {"coding": [_coding(_PURPOSES, entry.purpose_of_use)]} if entry.purpose_of_use else {}
+        user["purposeOfUse"] = [codes | text]
+    return user
+
+
+def _coding(system: str, code: str, display: str = "") -> dict[str, str]:
+    return {"system": system, "code": code} | ({"display": display} if display else {})
+
+
+def _outcome(status: int) -> str:
+    return "0" if status < 400 else "4" if status < 500 else "8"
