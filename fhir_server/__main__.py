@@ -47,9 +47,9 @@ def refusals_told() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def effective(config: Path | None = None, **overrides: object) -> Settings:
+def effective(config: Path | None = None, **overrides: str | int | None) -> Settings:
     """Return the effective settings of a verb."""
-    return settings.load(config, **overrides)[0]
+    return settings.load(config, None, **overrides)[0]
 
 
 @application.callback(invoke_without_command=True)

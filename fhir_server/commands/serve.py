@@ -10,6 +10,7 @@ from rich.panel import Panel
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.app import DEPLOYMENT_VARIABLE, Deployment, create
+from fhir_server.asgi.server import App
 from fhir_server.settings import Settings
 
 BACKLOG = 2048
@@ -53,26 +54,25 @@ def run(deployment: Deployment, listener: socket.socket) -> None:
     """Serve until told to stop."""
     settings = deployment.settings
     if settings.workers == 1:
-        config = uvicorn.Config(create(deployment), **_options(settings))
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(_config(settings, create(deployment))).run(sockets=[listener])
         return
     os.environ[DEPLOYMENT_VARIABLE] = msgspec.json.encode(deployment).decode()
-    config = uvicorn.Config(
-        "fhir_server.app:create_from_environment", factory=True, workers=settings.workers, **_options(settings)
+    config = _config(settings, "fhir_server.app:create_from_environment")
+    Multiprocess(config, sockets=[listener]).run()
+
+
+def _config(settings: Settings, application: App | str) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        factory=isinstance(application, str),
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_level="warning" if settings.log_level == "info" else settings.log_level,
+        timeout_graceful_shutdown=10,
+        backlog=BACKLOG,
     )
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
-
-
-def _options(settings: Settings) -> dict[str, object]:
-    return {
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "none",
-        "lifespan": "on",
-        "access_log": False,
-        "server_header": False,
-        "date_header": True,
-        "log_level": settings.log_level if settings.log_level != "info" else "warning",
-        "timeout_graceful_shutdown": 10,
-        "backlog": BACKLOG,
-    }

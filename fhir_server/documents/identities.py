@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from fhir_server.documents.finding import Finding
 from fhir_server.foundation.operation_outcome import Conflict, MultipleMatches
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import find_match
-from fhir_server.interactions.request import Request
-from fhir_server.storage.store import Transaction
 
 INS_ROOTS: Final = tuple(f"urn:oid:1.2.250.1.213.1.4.{arc}" for arc in (8, 9, 10, 11))
 NATIONAL: Final[dict[str, tuple[str, ...]]] = {
@@ -32,14 +31,14 @@ def national_identifiers(resource: dict[str, Any]) -> list[str]:
     ]
 
 
-async def find_known(request: Request, transaction: Transaction, resource: dict[str, Any]) -> Version | None:
+async def find_known(finding: Finding, resource: dict[str, Any]) -> Version | None:
     """Return the stored resource with one of the national identifiers, or None.
 
     Raises Conflict (409) when the identifiers of one person name two stored ones.
     """
     found: dict[str, Version] = {}
     for token in national_identifiers(resource):
-        version = await _find(request, transaction, resource["resourceType"], (("identifier", token),))
+        version = await _find(finding, resource["resourceType"], (("identifier", token),))
         if version is not None:
             found[version.resource_id] = version
     if len(found) > 1:
@@ -47,7 +46,7 @@ async def find_known(request: Request, transaction: Transaction, resource: dict[
     return next(iter(found.values()), None)
 
 
-async def find_role(request: Request, transaction: Transaction, role: dict[str, Any]) -> Version | None:
+async def find_role(finding: Finding, role: dict[str, Any]) -> Version | None:
     """Return the stored PractitionerRole of the same professional, organization and code, or None."""
     if not all("reference" in role.get(name, {}) for name in ("practitioner", "organization")):
         return None
@@ -58,13 +57,12 @@ async def find_role(request: Request, transaction: Transaction, role: dict[str, 
             for coding in concept.get("coding", ())
             if "code" in coding
         ]
-    return await _find(request, transaction, "PractitionerRole", tuple(criteria))
+    return await _find(finding, "PractitionerRole", tuple(criteria))
 
 
-async def _find(
-    request: Request, transaction: Transaction, resource_type: str, criteria: tuple[tuple[str, str], ...]
-) -> Version | None:
+async def _find(finding: Finding, resource_type: str, criteria: tuple[tuple[str, str], ...]) -> Version | None:
+    asked = replace(finding.request, resource_type=resource_type)
     try:
-        return await find_match(replace(request, resource_type=resource_type), transaction, criteria)
+        return await find_match(asked, finding.transaction, finding.runtime, criteria)
     except MultipleMatches as several:
         raise Conflict(f"{resource_type}: {several} The stored duplicates must be merged first.") from several

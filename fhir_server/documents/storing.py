@@ -11,13 +11,13 @@ import msgspec
 from msgspec.structs import replace
 
 import mappings
+from fhir_server.documents.finding import Finding, reference_of
 from fhir_server.documents.identities import find_known, find_role
 from fhir_server.documents.replacing import Replacing
 from fhir_server.foundation.dates import format_instant
 from fhir_server.foundation.operation_outcome import Duplicate, Issue
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.links import Links
-from fhir_server.interactions.conditional import find_match
 from fhir_server.interactions.create import create
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.storage.store import Transaction
@@ -42,12 +42,13 @@ class Storing:
     """One import within one transaction."""
 
     def __init__(self, request: Request, runtime: Runtime, transaction: Transaction) -> None:
-        self._request = request
         # Choice: identities exist once, whoever asks, so they are matched beyond the caller's decision; and feeding a
         # record needs no reading right. The caller's own grant is judged where the document itself is created.
-        self._inner = replace(request, grant=replace(request.grant, kind="open"))
+        plain = replace(request, parameters=(), content=b"", if_match="", if_none_exist=None, prefer_return="minimal")
+        self._request = plain
+        inner = replace(plain, grant=replace(request.grant, kind="open"))
+        self._finding = Finding(inner, runtime, transaction)
         self._runtime = runtime
-        self._transaction = transaction
         self._links: dict[str, str] = {}
         self._created: list[str] = []
         self._issues: list[Issue] = []
@@ -72,19 +73,15 @@ class Storing:
         return Stored(document, patient, True, tuple(self._created), tuple(self._issues))
 
     async def _known(self, conversion: mappings.Conversion) -> Stored | None:
-        identifier = conversion.document.identifier
-        criteria = (("identifier", f"{identifier.get('system', '')}|{identifier['value']}"),)
-        version = await find_match(replace(self._inner, resource_type="DocumentReference"), self._transaction, criteria)
-        if version is None:
+        stored = await self._finding.document(conversion.document.identifier)
+        if stored is None:
             return None
-        stored = msgspec.json.decode(version.content)
-        attachment = stored["content"][0]["attachment"]
-        if attachment.get("hash") != conversion.document.sha1_base64:
+        if stored["content"][0]["attachment"].get("hash") != conversion.document.source.sha1_base64:
             raise Duplicate(
                 f"Another document was imported under the id {conversion.document.document_id}. "
                 "Give a changed document a new id, and name the old one in relatedDocument (RPLC)."
             )
-        return Stored(version.reference, stored["subject"]["reference"], False)
+        return Stored(reference_of(stored), stored["subject"]["reference"], False)
 
     async def _share(self, full_url: str, resource: Resource) -> None:
         """Use the stored resource of the same identity, or create one that other documents will use."""
@@ -99,8 +96,8 @@ class Storing:
 
     async def _find(self, resource: Resource) -> Version | None:
         if resource["resourceType"] == "PractitionerRole":
-            return await find_role(self._inner, self._transaction, resource)
-        return await find_known(self._inner, self._transaction, resource)
+            return await find_role(self._finding, resource)
+        return await find_known(self._finding, resource)
 
     def _compare(self, known: Version, resource: Resource) -> None:
         """Warn when a patient known by INS has other identity traits than the document says."""
@@ -122,13 +119,14 @@ class Storing:
     async def _keep(self, conversion: mappings.Conversion, content: bytes) -> str:
         """Create the DocumentReference under the caller's own grant, then the Binary that it governs."""
         document, binary = (f"{name}/{self._runtime.new_id()}" for name in ("DocumentReference", "Binary"))
-        resource = Links(self._links).relink(mappings.document_reference(conversion, binary))
-        replacing = Replacing(self._inner, self._runtime, self._transaction)
+        resource = mappings.document_reference(conversion)
+        resource["content"][0]["attachment"]["url"] = binary
+        replacing = Replacing(self._finding)
         await self._create(await replacing.follow(resource), document, self._request)
         self._issues += replacing.issues
         original = {
             "resourceType": "Binary",
-            "contentType": conversion.document.media_type,
+            "contentType": conversion.document.source.media_type,
             "securityContext": {"reference": document},
             "data": base64.b64encode(content).decode(),
         }
@@ -154,14 +152,14 @@ class Storing:
     async def _create(self, resource: Resource, reference: str, request: Request | None = None) -> None:
         resource_type, _, resource_id = reference.partition("/")
         asked = replace(
-            request or self._inner,
+            request or self._finding.request,
             interaction="create",
             resource_type=resource_type,
             resource=Links(self._links).relink(resource),
             content=b"",
             assigned_id=resource_id,
         )
-        await create(asked, self._transaction, self._runtime)
+        await create(asked, self._finding.transaction, self._runtime)
         self._created.append(reference)
 
 
