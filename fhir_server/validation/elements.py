@@ -1,0 +1,130 @@
+"""Checks of one element: its JSON type, its cardinality, its primitive value, its code.
+
+Spec: json.html#primitive, formats.html#choice, terminologies.html#required
+"""
+
+from typing import Any
+
+from fhir_server.foundation.structure import Element, code_set, codes
+from fhir_server.validation.narrative import check_narrative
+from fhir_server.validation.primitives import HINTS, IS_VALID, IsValid
+from fhir_server.validation.problem import Check, Problem, Problems, below, kind, quote
+
+
+def primitive_check(element: Element) -> Check:
+    """Return the check of one value of a primitive element, its required code set included."""
+    if element.type_code == "xhtml":
+        return check_narrative
+    if element.code_set:
+        return _code_check(element.code_set)
+    type_code, is_valid = element.type_code, IS_VALID[element.type_code]
+
+    def check(value: Any) -> Problems | None:
+        return None if is_valid(value) else [_explain(value, type_code)]
+
+    return check
+
+
+def acceptance(element: Element) -> IsValid | None:
+    """Return the short answer for a single primitive, which spares right values a call; None for other elements."""
+    if element.is_list or not element.is_primitive or element.type_code == "xhtml":
+        return None
+    if element.code_set:
+        allowed = codes(element.code_set)
+        return lambda value: value.__class__ is str and value in allowed
+    return IS_VALID[element.type_code]
+
+
+def _explain(value: Any, type_code: str) -> Problem:
+    hint = HINTS[type_code]
+    if value is None:
+        return Problem("structure", "JSON null stands for no value here: leave the element out.", is_gap=True)
+    if value == "":
+        return Problem("value", f"This is an empty string: leave the element out, or {hint}.")
+    if isinstance(value, list):
+        return Problem("structure", "This element appears at most once: write its value without an array.")
+    return Problem("value", f"{quote(value)} is no {type_code}: {hint}.")
+
+
+def _code_check(name: str) -> Check:
+    allowed = codes(name)
+
+    def check(value: Any) -> Problems | None:
+        if value.__class__ is str and value in allowed:
+            return None
+        if value.__class__ is not str or not value:
+            return [_explain(value, "code")]
+        listed = ", ".join(sorted(allowed)) if len(allowed) <= 24 else f"one of the {len(allowed)} codes"
+        return [Problem("code-invalid", f"{quote(value)} is not in the required value set {name}: write {listed}.")]
+
+    return check
+
+
+def concept_check(check_object: Check, element: Element) -> Check:
+    """Add to the check of a Coding or CodeableConcept that its codes belong to the required value set."""
+    systems = code_set(element.code_set)
+    is_coding = element.type_code == "Coding"
+
+    def check(value: Any) -> Problems | None:
+        problems = check_object(value)
+        if problems:
+            return problems
+        codings = [value] if is_coding else value.get("coding", ())
+        # A text alone, or an extension such as data-absent-reason, says that no code applies.
+        if not codings or any(coding.get("code") in systems.get(coding.get("system"), ()) for coding in codings):
+            return None
+        sentence = f"No coding is in the required value set {element.code_set}: use a code of {', '.join(systems)}."
+        return [Problem("code-invalid", sentence)]
+
+    return check
+
+
+def single_check(check_value: Check) -> Check:
+    """Return the check of an object that appears at most once."""
+
+    def check(value: Any) -> Problems | None:
+        if value.__class__ is dict:
+            return check_value(value)
+        if value.__class__ is list:
+            return [Problem("structure", "This element appears at most once: write an object without an array.")]
+        return [Problem("structure", f"This is {kind(value)}: write an object.")]
+
+    return check
+
+
+def list_check(check_value: Check) -> Check:
+    """Return the check of an element that repeats: an array with something in it, each item checked."""
+
+    def check(values: Any) -> Problems | None:
+        if values.__class__ is not list:
+            return [Problem("structure", f"This element repeats, and this is {kind(values)}: write an array.")]
+        found: Problems | None = None
+        for index, value in enumerate(values):
+            problems = check_value(value)
+            if problems:
+                found = (found or []) + below(f"[{index}]", problems)
+        if not values:
+            return [Problem("structure", "The array is empty: leave the element out.")]
+        return found
+
+    return check
+
+
+def item_check(check_value: Check) -> Check:
+    """Return the check of one item of an array of objects."""
+
+    def check(value: Any) -> Problems | None:
+        if value.__class__ is dict:
+            return check_value(value)
+        return [Problem("structure", f"This is {kind(value)}: write an object.")]
+
+    return check
+
+
+def gap_check(check_value: Check) -> Check:
+    """Return the check of one item of the extensions of a repeating primitive, where null means none."""
+
+    def check(value: Any) -> Problems | None:
+        return None if value is None else check_value(value)
+
+    return check

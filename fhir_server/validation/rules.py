@@ -1,0 +1,82 @@
+"""Invariants that the door checks, because what they forbid cannot be indexed or shown rightly.
+
+Spec: extensibility.html#Extension, datatypes.html#Period, references.html#Reference
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from fhir_server.foundation.dates import interval
+from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.validation.problem import Check, Problem, Problems
+
+Rule = Callable[[dict[str, Any]], Problems | None]
+
+
+def check_extension(node: dict[str, Any]) -> Problems | None:
+    """Check ext-1: an extension has a value or extensions, not both and not none."""
+    has_value = False
+    for name in node:
+        if name.startswith(("value", "_value")):
+            has_value = True
+    if has_value is not ("extension" in node):
+        return None
+    return [Problem("invariant", "ext-1: An extension has either a value or extensions: keep one of the two.")]
+
+
+def check_period(node: dict[str, Any]) -> Problems | None:
+    """Check per-1: a period starts before it ends; partial dates count as all that they cover."""
+    if "start" not in node or "end" not in node:
+        return None
+    try:
+        starts_after = interval(node["start"])[0] >= interval(node["end"])[1]
+    except (BadRequest, TypeError):
+        return None  # The element's own check reports it.
+    return (
+        [Problem("invariant", "per-1: The period starts after it ends: mend one of the two.")] if starts_after else None
+    )
+
+
+def check_reference(node: dict[str, Any]) -> Problems | None:
+    """Note a reference to a contained resource: who knows what is contained decides, see `contained`."""
+    reference = node.get("reference")
+    if not isinstance(reference, str) or reference[:1] != "#":
+        return None
+    sentence = (
+        f"ref-1: No contained resource has the id that '{reference[:64]}' names: contain it, or mend the reference."
+    )
+    return [Problem("invariant", sentence, ".reference", fragment=reference)]
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "Extension": check_extension,
+    "Period": check_period,
+    "Reference": check_reference,
+}
+"""Class -> the rule that its objects meet."""
+
+
+def target_check(check_object: Check, targets: frozenset[str]) -> Check:
+    """Add to the check of a Reference that it points to a type that the element allows."""
+
+    def check(value: Any) -> Problems | None:
+        problems = check_object(value)
+        reference = value.get("reference")
+        if problems or reference.__class__ is not str or reference.partition("/")[0] in targets:
+            return problems
+        target_type = _target_type(reference)
+        if not target_type or target_type in targets:
+            return None
+        sentence = f"The reference points to {target_type}, and may point to {', '.join(sorted(targets))}."
+        return [Problem("structure", sentence, ".reference")]
+
+    return check
+
+
+def _target_type(reference: str) -> str:
+    """Return the resource type that a literal reference names; "" when it names none, as urn:uuid does."""
+    path = reference.partition("?")[0].partition("#")[0].partition("/_history/")[0]
+    last = path.rpartition("/")
+    resource_type = last[2] if "?" in reference else last[0].rpartition("/")[2]
+    return resource_type if resource_type in RESOURCE_TYPES else ""
