@@ -11,6 +11,7 @@ from fhir_server import documents
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
+from fhir_server.conformance import publish
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
 from fhir_server.settings import Settings

@@ -45,7 +45,7 @@ def test_a_wrong_file_refuses_to_start(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_an_unknown_variable_refuses_to_start() -> None:
-    with pytest.raises(SettingsRefused, match="FHIR_SERVER_PROT names no setting. Did you mean port"):
+    with pytest.raises(SettingsRefused, match=r"FHIR_SERVER_PROT names no setting\. Did you mean port"):
         load(None, {"FHIR_SERVER_PROT": "1"})
 
 

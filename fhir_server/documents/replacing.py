@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from fhir_server.documents.finding import Finding, reference_of
 from fhir_server.foundation.operation_outcome import Issue
-from fhir_server.interactions.delete import delete
+from fhir_server.interactions.dispatch import perform
 from fhir_server.interactions.request import Request
-from fhir_server.interactions.update import update
+from fhir_server.interactions.write import prepare
 
 Resource = dict[str, Any]
 KEPT = ("Provenance", "AuditEvent", "Binary", "DocumentReference")
@@ -51,10 +51,11 @@ class Replacing:
     async def _supersede(self, old: Resource) -> None:
         finding = self._finding
         superseded = {**old, "status": "superseded"}
-        await update(self._asking("update", old, superseded), finding.transaction, finding.runtime)
+        asked = prepare(self._asking("update", old, superseded), finding.runtime)
+        await perform(asked, finding.transaction, finding.runtime)
         for resource in await finding.all("", ("_source", reference_of(old))):
             if resource["resourceType"] not in KEPT:
-                await delete(self._asking("delete", resource), finding.transaction, finding.runtime)
+                await perform(self._asking("delete", resource), finding.transaction, finding.runtime)
 
     def _asking(self, interaction: str, resource: Resource, body: Resource | None = None) -> Request:
         return replace(

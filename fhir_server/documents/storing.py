@@ -18,8 +18,9 @@ from fhir_server.foundation.dates import format_instant
 from fhir_server.foundation.operation_outcome import Duplicate, Issue
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.links import Links
-from fhir_server.interactions.create import create
+from fhir_server.interactions.dispatch import perform
 from fhir_server.interactions.request import Request, Runtime
+from fhir_server.interactions.write import prepare
 from fhir_server.storage.store import Transaction
 
 Resource = dict[str, Any]
@@ -159,7 +160,7 @@ class Storing:
             content=b"",
             assigned_id=resource_id,
         )
-        await create(asked, self._finding.transaction, self._runtime)
+        await perform(prepare(asked, self._runtime), self._finding.transaction, self._runtime)
         self._created.append(reference)
 
 
