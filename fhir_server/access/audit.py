@@ -6,17 +6,24 @@ Spec: auditevent.html, https://profiles.ihe.net/ITI/BALP/ (Basic Audit Log Patte
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
+from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
+
+
+QUERY_CHARACTERS: Final = 2_000
+"""A journal entry keeps so much of a search; a query of that length was cut, and is not read any more."""
 
 
 class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Record one request that was answered or refused; it holds no content, no token and no secret.
 
-    `instant` is microseconds since 1970 UTC. `query` is what a search asked, `patient=1&code=x`; `results` are the
-    references of what the answer showed, included resources too. `ground` says why a reader was let in (break-glass).
+    `instant` is microseconds since 1970 UTC. `query` (URL-encoded) and `compartment` ("Patient/1") are what a search
+    asked; `results` are the references of what the answer showed, included resources too. `ground` says why a reader
+    was let in (break-glass).
     """
 
     instant: int
@@ -36,6 +43,7 @@ class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ground: str = ""
     request_id: str = ""
     base_url: str = ""
+    compartment: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -63,6 +71,7 @@ _BALP_ENTITIES: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAudit
 
 _SOURCE: Final = {"system": _DICOM, "code": "110153", "display": "Source Role ID"}
 _DESTINATION: Final = {"system": _DICOM, "code": "110152", "display": "Destination Role ID"}
+_PATIENT_PARAMETERS: Final = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
 _READS: Final = frozenset({"read", "vread", "history"})
 _ACTIONS: Final = {"create": "C", "read": "R", "vread": "R", "history": "R", "update": "U", "patch": "U", "delete": "D"}
 
@@ -70,69 +79,62 @@ _ACTIONS: Final = {"create": "C", "read": "R", "vread": "R", "history": "R", "up
 def audit_events(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any]]:
     """Return the AuditEvents of an entry, without ids: one for each patient and governor, at least one.
 
-    `seen` is what `entry` names or showed, in order. A search's event names no result but the governing document, so
-    that hiding a document hides just the events about it; a read names what was read.
+    `seen` is what `entry` names or showed, in order. The event of a search names no result but the governing document,
+    so that hiding a document hides just the events about it; that of a read names what was read.
     Choice: the text of a search is in a patient's event only when it asks for this patient alone; any other search has
     one more event for the operator that holds it, because it may name other people.
     """
-    groups = _groups(entry, seen)
     asked = asked_patient(entry)
+    groups = _groups(entry, seen, asked)
     events = [_event(entry, patient, references, patient == asked) for (patient, _), references in groups.items()]
-    if not events or (_is_search(entry) and not asked):
-        events.append(_event(entry, "", () if _is_search(entry) else _named(entry), True))
+    if not events or (not _names_one(entry) and not asked):
+        events.append(_event(entry, "", _named(entry), True))
     return events
 
 
-def _groups(entry: AccessEntry, seen: Sequence[Seen]) -> dict[tuple[str, str], tuple[str, ...]]:
-    groups: dict[tuple[str, str], tuple[str, ...]] = {}
-    asked = asked_patient(entry)
-    if asked:
-        groups[asked, ""] = ()
-    if entry.kind == "patient" and entry.status >= 400:
-        # What is hidden from him must leave the same trace as what does not exist.
+def _groups(entry: AccessEntry, seen: Sequence[Seen], asked: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    groups: dict[tuple[str, str], tuple[str, ...]] = {(asked, ""): ()} if asked else {}
+    if _is_own_failure(entry):
         return groups
     for one in seen:
-        shown = (one.governor,) if _is_search(entry) else (one.reference,)
+        shown = one.reference if _names_one(entry) else one.governor
         for patient in one.patients:
             known = groups.get((patient, one.governor), ())
-            groups[patient, one.governor] = tuple(dict.fromkeys((*known, *filter(None, shown))))
+            groups[patient, one.governor] = tuple(dict.fromkeys((*known, shown))) if shown else known
     return groups
 
 
+def _is_own_failure(entry: AccessEntry) -> bool:
+    """Say whether a patient was refused: what is hidden from him must leave the same trace as what does not exist."""
+    return entry.kind == "patient" and entry.status >= 400
+
+
 def asked_patient(entry: AccessEntry) -> str:
-    """Return the id of the one patient a search asks for by `patient`, `subject` or a Patient's `_id`; "" for none."""
-    if not _is_search(entry):
+    """Return the id of the one patient that a search or an operation is about; "" for none or several.
+
+    By compartment, `patient`, `subject`, a Patient's `_id`, or the Patient that the operation was invoked on.
+    """
+    if entry.interaction.startswith("$"):
+        return entry.resource_id if entry.resource_type == "Patient" else ""
+    if entry.interaction != "search" or len(entry.query) >= QUERY_CHARACTERS:
         return ""
-    found: set[str] = set()
-    for pair in entry.query.split("&"):
-        name, _, value = pair.partition("=")
-        is_id = entry.resource_type == "Patient" and name == "_id"
-        if is_id or name in ("patient", "subject", "patient:Patient", "subject:Patient"):
-            found.add(value.removeprefix("Patient/"))
-    only = found.pop() if len(found) == 1 else ""
-    return only if only.replace("-", "").replace(".", "").isalnum() else ""
+    found = {entry.compartment} if entry.compartment.startswith("Patient/") else set()
+    for name, value in parse_qsl(entry.query):
+        if name in _PATIENT_PARAMETERS or (name == "_id" and entry.resource_type == "Patient"):
+            found.add(value if value.startswith("Patient/") else f"Patient/{value}")
+    only = local_reference(found.pop()) if len(found) == 1 else ""
+    return only.partition("/")[2]
 
 
-def _is_search(entry: AccessEntry) -> bool:
-    return entry.interaction == "search"
+def _names_one(entry: AccessEntry) -> bool:
+    return bool(entry.resource_id) and not entry.interaction.startswith("$")
 
 
 def _named(entry: AccessEntry) -> tuple[str, ...]:
-    return (f"{entry.resource_type}/{entry.resource_id}",) if entry.resource_id else ()
+    return (f"{entry.resource_type}/{entry.resource_id}",) if _names_one(entry) else ()
 
 
 def _event(entry: AccessEntry, patient_id: str, references: Iterable[str], has_query: bool) -> dict[str, Any]:
-    entities = [_data(entry, reference) for reference in references]
-    if patient_id:
-        what = {"reference": f"Patient/{patient_id}"}
-        entities.append({"what": what, "type": _coding(_ENTITIES, "1"), "role": _coding(_ROLES, "1")})
-    if _is_search(entry):
-        text = f"{entry.resource_type}?{entry.query}" if has_query else entry.resource_type
-        query = b64encode(text.encode()).decode()
-        entities.append({"type": _coding(_ENTITIES, "2"), "role": _coding(_ROLES, "24"), "query": query})
-    if entry.request_id:
-        kind = _coding(_BALP_ENTITIES, "XrequestId")
-        entities.append({"what": {"identifier": {"value": entry.request_id}}, "type": kind})
     code = "operation" if entry.interaction.startswith("$") else entry.interaction
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
@@ -146,13 +148,35 @@ def _event(entry: AccessEntry, patient_id: str, references: Iterable[str], has_q
     }
     if entry.status >= 400:
         event["outcomeDesc"] = f"HTTP {entry.status}"
+    entities = _entities(entry, patient_id, references, has_query)
     return event | ({"entity": entities} if entities else {})
 
 
+def _entities(entry: AccessEntry, patient_id: str, references: Iterable[str], has_query: bool) -> list[dict[str, Any]]:
+    entities = [_data(entry, reference) for reference in references]
+    if patient_id:
+        what = {"reference": f"Patient/{patient_id}"}
+        entities.append({"what": what, "type": _coding(_ENTITIES, "1"), "role": _coding(_ROLES, "1")})
+    if not _names_one(entry):
+        query = b64encode(_asked(entry, has_query).encode()).decode()
+        entities.append({"type": _coding(_ENTITIES, "2"), "role": _coding(_ROLES, "24"), "query": query})
+    if entry.request_id:
+        kind = _coding(_BALP_ENTITIES, "XrequestId")
+        entities.append({"what": {"identifier": {"value": entry.request_id}}, "type": kind})
+    return entities
+
+
+def _asked(entry: AccessEntry, has_query: bool) -> str:
+    words = [entry.compartment if has_query else "", entry.resource_type]
+    if entry.interaction.startswith("$"):
+        words += [entry.resource_id if has_query else "", entry.interaction]
+    path = "/".join(filter(None, words))
+    return f"{path}?{entry.query}" if has_query and entry.query else path
+
+
 def _data(entry: AccessEntry, reference: str) -> dict[str, Any]:
-    is_unseen = entry.kind == "patient" and entry.status >= 400
     version = f"/_history/{entry.version_id}" if entry.version_id and reference in _named(entry) else ""
-    what = {"display": reference} if is_unseen else {"reference": reference + version}
+    what = {"display": reference} if _is_own_failure(entry) else {"reference": reference + version}
     return {"what": what, "type": _coding(_ENTITIES, "2"), "role": _coding(_ROLES, "4")}
 
 

@@ -81,7 +81,8 @@ def governors(resource: dict[str, Any]) -> list[str]:
     elif resource_type == "Provenance":
         found += references_of(resource.get("target"))
     elif resource_type == "AuditEvent":
-        found += references_of([entity.get("what") for entity in resource.get("entity", ())])
+        entities = references_of([entity.get("what") for entity in resource.get("entity", ())])
+        found += [reference for reference in entities if not reference.startswith("Patient/")]
     own = f"{resource_type}/{resource.get('id')}"
     return [reference for reference in dict.fromkeys(found) if reference != own]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from fhir_server.access.rows import references_of
+from fhir_server.foundation.dates import DAY, interval
+from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.index_row import MAX_INSTANT, MIN_INSTANT, RELATION, IndexRow
-from fhir_server.search.types.date import DAY, interval
 
 CARE_TEAM: Final = "care-team"
 CONSENT: Final = "consent"
@@ -43,7 +44,7 @@ def in_force(*periods: Any) -> Interval:
                 low = max(low, interval(period["start"])[0])
             if period and period.get("end"):
                 high = min(high, interval(period["end"])[1])
-    except ValueError:
+    except BadRequest:
         return NEVER_IN_FORCE
     return low, high
 

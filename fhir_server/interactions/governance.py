@@ -22,7 +22,7 @@ from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
 from fhir_server.search.extract import Extractor
 from fhir_server.search.index_row import COMPARTMENT, IndexRow
-from fhir_server.storage.store import History, Search, Transaction
+from fhir_server.storage.store import History, Reader, Search, Transaction
 
 
 class Indexing(msgspec.Struct, frozen=True):
@@ -100,6 +100,23 @@ async def settle(transaction: Transaction, versions: Iterable[Version], indexing
             await transaction.index(version.resource_type, version.resource_id, rows)
 
 
+async def last_content(reader: Reader, reference: str) -> Version | None:
+    """Return the last version that has a content: a deleted document still masks what was made from it."""
+    resource_type, _, resource_id = reference.partition("/")
+    version = await reader.read(resource_type, resource_id)
+    if version is not None and version.is_deleted:
+        version = await reader.vread(resource_type, resource_id, version.version_id - 1)
+    return version if version is not None and version.content else None
+
+
+async def claimed_by(reader: Reader, reference: str) -> list[str]:
+    """Return the DocumentReferences known to govern a Binary or Bundle, the first one first."""
+    if reference.partition("/")[0] not in ATTACHED_TYPES:
+        return []
+    record = await reader.record(_CLAIM, reference)
+    return msgspec.json.decode(record, type=list[str]) if record is not None else []
+
+
 def _may_be_governed(version: Version) -> bool:
     if version.resource_type in ATTACHED_TYPES or version.resource_type in ("Provenance", "AuditEvent"):
         return True
@@ -129,19 +146,11 @@ class _Governed(msgspec.Struct, frozen=True):
             return list(dict.fromkeys(rows))
         governing = []
         for reference in dict.fromkeys(named):
-            governor = await self._last_content(reference)
+            governor = await last_content(self.transaction, reference)
             if governor is not None:
                 own = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth - 1)
                 governing.append((reference, own))
         return list(dict.fromkeys((*rows, *inherit(resource_type, rows, governing))))
-
-    async def _last_content(self, reference: str) -> Version | None:
-        """Return the last version that has a content: a deleted document still masks what was made from it."""
-        resource_type, _, resource_id = reference.partition("/")
-        version = await self.transaction.read(resource_type, resource_id)
-        if version is not None and version.is_deleted:
-            version = await self.transaction.vread(resource_type, resource_id, version.version_id - 1)
-        return version if version is not None and version.content else None
 
     async def claim(self, document: str, attached: list[str], depositor: str) -> int:
         """Let a DocumentReference govern the attachments it names; return how many resources were indexed again.
@@ -151,11 +160,10 @@ class _Governed(msgspec.Struct, frozen=True):
         """
         count = 0
         for reference in attached:
-            version = await self._last_content(reference)
+            version = await last_content(self.transaction, reference)
             if version is None or version.depositor != depositor:
                 continue
-            known = await self.transaction.record(_CLAIM, reference)
-            if known is not None and document in msgspec.json.decode(known, type=list[str]):
+            if document in await claimed_by(self.transaction, reference):
                 continue
             if document in await self._claimants(reference, depositor):
                 await self._index(version, is_deleted=False)
@@ -164,8 +172,7 @@ class _Governed(msgspec.Struct, frozen=True):
 
     async def _claimants(self, reference: str, depositor: str) -> list[str]:
         """Return the DocumentReferences that govern an attachment, and remember them: the first one stays."""
-        record = await self.transaction.record(_CLAIM, reference)
-        known = msgspec.json.decode(record, type=list[str]) if record is not None else []
+        known = await claimed_by(self.transaction, reference)
         asked = Search("DocumentReference", condition=refers_to(ATTACHMENT, [reference]), limit=_PAGE)
         found = [
             version for version in (await self.transaction.search(asked)).versions if version.depositor == depositor
@@ -182,7 +189,7 @@ class _Governed(msgspec.Struct, frozen=True):
         return claimants
 
     async def _patients(self, document: str) -> frozenset[IndexRow]:
-        version = await self._last_content(document)
+        version = await last_content(self.transaction, document)
         if version is None:
             return frozenset()
         rows = self.indexing.extractor.extract(fhir_json.parse(version.content))

@@ -1,0 +1,138 @@
+"""Journal entries and the AuditEvents they become."""
+
+from base64 import b64decode
+from typing import Any
+
+import msgspec
+import pytest
+
+from fhir_server.access.audit import QUERY_CHARACTERS, AccessEntry, Seen, asked_patient, audit_events, decode, encode
+from fhir_server.validation.validate import validate
+
+READ = AccessEntry(
+    instant=1_764_000_000_123_000,
+    kind="professional",
+    actor="Practitioner/doctor",
+    client_id="software",
+    display="Dr Fictif",
+    interaction="read",
+    resource_type="Observation",
+    resource_id="o",
+    version_id="2",
+    status=200,
+    user_id="user-1",
+    purpose_of_use="TREAT",
+    request_id="r-1",
+    base_url="https://fhir.example/fhir",
+)
+SEARCH = msgspec.structs.replace(
+    READ, interaction="search", resource_id="", version_id="", query="patient=1&code=x", results=("Observation/o",)
+)
+PLAIN = Seen("Observation/o", ("1",))
+GOVERNED = Seen("Observation/g", ("1",), "DocumentReference/d")
+
+
+def whats(event: dict[str, Any]) -> list[str]:
+    found = (entity.get("what", {}) for entity in event.get("entity", ()))
+    return [what.get("reference") or what.get("display", "") for what in found if "identifier" not in what and what]
+
+
+def queries(event: dict[str, Any]) -> list[str]:
+    return [b64decode(entity["query"]).decode() for entity in event["entity"] if "query" in entity]
+
+
+def test_an_entry_comes_back_as_it_went() -> None:
+    assert decode(encode(SEARCH)) == SEARCH
+    assert len(encode(READ)) < 250
+
+
+@pytest.mark.parametrize("entry", [READ, SEARCH, msgspec.structs.replace(READ, kind="system", status=404)])
+@pytest.mark.parametrize("interaction", ["", "create", "update", "patch", "delete", "vread", "history", "$everything"])
+def test_events_are_valid(entry: AccessEntry, interaction: str) -> None:
+    entry = msgspec.structs.replace(entry, interaction=interaction or entry.interaction)
+    for event in audit_events(entry, [PLAIN, GOVERNED]):
+        validate({**event, "id": "1"})
+
+
+def test_a_read_names_who_what_and_whose() -> None:
+    (event,) = audit_events(READ, [PLAIN])
+    assert event["action"] == "R"
+    assert event["outcome"] == "0"
+    assert event["recorded"] == "2025-11-24T16:00:00.123Z"
+    assert whats(event) == ["Observation/o/_history/2", "Patient/1"]
+    client, server, user = event["agent"]
+    assert client["who"] == {"identifier": {"value": "software"}}
+    assert not server["requestor"]
+    assert user["who"] == {"reference": "Practitioner/doctor"}
+    assert (user["name"], user["altId"], user["requestor"]) == ("Dr Fictif", "user-1", True)
+    assert user["purposeOfUse"][0]["coding"][0]["code"] == "TREAT"
+    assert event["entity"][-1]["what"] == {"identifier": {"value": "r-1"}}
+
+
+def test_a_search_gives_one_event_for_each_patient_and_governor() -> None:
+    entry = msgspec.structs.replace(SEARCH, query="code=x")
+    seen = [PLAIN, GOVERNED, Seen("Observation/h", ("1",), "DocumentReference/d"), Seen("Observation/p", ("2",))]
+    events = audit_events(entry, seen)
+    assert [whats(event) for event in events] == [
+        ["Patient/1"],
+        ["DocumentReference/d", "Patient/1"],
+        ["Patient/2"],
+        [],
+    ]
+    assert [queries(event) for event in events] == [["Observation"]] * 3 + [["Observation?code=x"]]
+
+
+def test_a_search_about_one_patient_is_his_to_read_whatever_it_found() -> None:
+    (event,) = audit_events(SEARCH, [])
+    assert whats(event) == ["Patient/1"]
+    assert queries(event) == ["Observation?patient=1&code=x"]
+    about, governed = audit_events(SEARCH, [GOVERNED])
+    assert about == event
+    assert whats(governed) == ["DocumentReference/d", "Patient/1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("patient=1", "1"),
+        ("subject=Patient%2F1", "1"),
+        ("patient=Patient/1&subject=1", "1"),
+        ("patient=1&patient=2", ""),
+        ("patient=1%2C2", ""),
+        ("code=x%26patient%3D1", ""),
+        ("patient.name=x", ""),
+        ("patient=1&code=" + "x" * QUERY_CHARACTERS, ""),
+    ],
+)
+def test_which_patient_a_search_is_about(query: str, expected: str) -> None:
+    assert asked_patient(msgspec.structs.replace(SEARCH, query=query)) == expected
+
+
+def test_a_compartment_and_an_operation_say_whom_they_are_about() -> None:
+    assert asked_patient(msgspec.structs.replace(SEARCH, query="", compartment="Patient/1")) == "1"
+    assert asked_patient(msgspec.structs.replace(SEARCH, query="patient=2", compartment="Patient/1")) == ""
+    operation = msgspec.structs.replace(READ, interaction="$everything", resource_type="Patient", resource_id="1")
+    assert asked_patient(operation) == "1"
+    assert asked_patient(READ) == ""
+
+
+def test_what_is_hidden_from_a_patient_leaves_the_trace_of_what_does_not_exist() -> None:
+    refused = msgspec.structs.replace(READ, kind="patient", actor="Patient/1", status=404, version_id="")
+    unknown = audit_events(refused, [Seen("Observation/o")])
+    hidden = audit_events(refused, [Seen("Observation/o", ("1",), "DocumentReference/d")])
+    assert unknown == hidden
+    assert unknown[0]["entity"][0]["what"] == {"display": "Observation/o"}
+
+
+def test_a_refused_professional_leaves_a_trace_for_the_patient() -> None:
+    refused = msgspec.structs.replace(READ, status=404, version_id="")
+    (event,) = audit_events(refused, [PLAIN])
+    assert (event["outcome"], event["outcomeDesc"]) == ("4", "HTTP 404")
+    assert whats(event) == ["Observation/o", "Patient/1"]
+
+
+def test_a_program_is_the_requestor_when_there_is_no_user() -> None:
+    (event,) = audit_events(msgspec.structs.replace(READ, kind="system", actor="Device/lab"), [PLAIN])
+    client, server = event["agent"]
+    assert client["who"] == {"reference": "Device/lab", "identifier": {"value": "software"}}
+    assert (client["requestor"], server["requestor"]) == (True, False)
