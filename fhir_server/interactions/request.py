@@ -3,7 +3,7 @@
 Spec: http.html
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,9 @@ import msgspec
 
 from fhir_server.access.grant import Grant
 from fhir_server.foundation.resource import Version
-from fhir_server.storage.store import Store
+from fhir_server.interactions.governance import INDEXING, Indexing
+from fhir_server.search.parameters import Parameters
+from fhir_server.storage.store import Reader, Store, Transaction
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -32,13 +34,20 @@ class Request(msgspec.Struct, frozen=True):
     resource: dict[str, Any] | None = None
     if_match: str = ""
     if_none_match: str = ""
-    if_modified_since: str = ""
+    if_modified_since: datetime | None = None
     if_none_exist: str | None = None
     prefer_return: str = ""
+    """`minimal`, `representation`, `OperationOutcome`, or "" when the client did not say."""
     is_lenient: bool = False
     base_url: str = ""
     """The absolute FHIR base that links are made from, without a slash at the end."""
     request_id: str = ""
+    compartment: tuple[str, str] | None = None
+    """Search only this compartment: a pair (Patient, 1)."""
+    is_get: bool = False
+    """An operation was invoked with GET, which must change nothing."""
+    assigned_id: str = ""
+    """The id that a create must give: drawn before a transaction, so that its entries can refer to each other."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -54,6 +63,9 @@ class Response(msgspec.Struct, frozen=True):
     last_updated: datetime | None = None
     location: str = ""
     version: Version | None = None
+    """The version that was read or written; None for bundles."""
+    shown: tuple[str, ...] = ()
+    """References of the resources that a search or a history shows, for the audit."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -65,13 +77,43 @@ class Limits(msgspec.Struct, frozen=True):
     count_default: int = 50
     count_maximum: int = 1_000
     include_maximum: int = 1_000
-    conditional_delete_maximum: int = 1
+    body_seconds: float = 30.0
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation: where it may be invoked, and what answers.
+
+    `resource_types` are the types that have it, ("Resource",) for all; `levels` a subset of system, type, instance.
+    Only an operation that is not `is_affecting` may be invoked with GET.
+    """
+
+    code: str
+    definition: str
+    """Canonical URL of the OperationDefinition."""
+    invoke: Callable[[Request, "Runtime"], Awaitable[Response]]
+    resource_types: tuple[str, ...] = ("Resource",)
+    levels: tuple[str, ...] = ("system",)
+    is_affecting: bool = False
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """What interactions are given: the store, the clock (aware UTC), the id source and the bounds."""
+    """What interactions are given: the store, the clock (aware UTC), the id source, the bounds, the operations.
+
+    `parameters` are the search parameters that are known, `indexing` makes rows by them. `oauth_uris` are the SMART
+    endpoints by name (authorize, token ...); empty when the server runs open.
+    """
 
     store: Store
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     limits: Limits = Limits()
+    parameters: Parameters = msgspec.field(default_factory=Parameters)
+    indexing: Indexing = INDEXING
+    operations: tuple[Operation, ...] = ()
+    oauth_uris: tuple[tuple[str, str], ...] = ()
+
+
+Read = Callable[[Request, Reader, Runtime], Awaitable[Response]]
+"""An interaction that only reads: from the store, or from the transaction of a bundle."""
+Write = Callable[[Request, Transaction, Runtime], Awaitable[Response]]
+"""An interaction that writes, inside a store transaction."""

@@ -1,0 +1,1 @@
+"""Bundles as requests: addresses of entries, batch and transaction. Spec: http.html#transaction."""

@@ -1,0 +1,177 @@
+"""Transaction: entries that are done together, or not at all.
+
+Spec: http.html#transaction, http.html#trules
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from fhir_server.foundation.operation_outcome import FhirError, PreconditionFailed, Unprocessable
+from fhir_server.foundation.resource import Version
+from fhir_server.interactions.bundle.entries import in_entry
+from fhir_server.interactions.bundle.envelope import bundle, response_entry
+from fhir_server.interactions.bundle.links import Links
+from fhir_server.interactions.bundle.plan import Planned, plan
+from fhir_server.interactions.bundle.route import check_type
+from fhir_server.interactions.conditional import criteria_of, find_match
+from fhir_server.interactions.governance import settle
+from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.storage.store import Transaction
+
+Perform = Callable[[Request, Transaction, Runtime], Awaitable[Response]]
+THREAD_BYTES: Final = 256 * 1024
+"""A larger Bundle is planned in a thread, so that nobody else waits for it."""
+DELETING: Final = 0
+READING: Final = 3
+
+
+async def transaction(request: Request, runtime: Runtime, perform: Perform) -> Response:
+    """Do every entry in one store transaction; the first refusal undoes all and names its entry."""
+    if len(request.content) > THREAD_BYTES:
+        entries = await asyncio.to_thread(plan, request, runtime)
+    else:
+        entries = plan(request, runtime)
+
+    responses = await runtime.store.transact(lambda store: Run(entries, store, runtime, perform).finish())
+    return Response(200, bundle("transaction-response", _response_entries(entries, responses, request)))
+
+
+def _response_entries(entries: list[Planned], responses: list[Response], request: Request) -> Iterator[bytes]:
+    for entry, response in zip(entries, responses, strict=True):
+        # Choice: what was written comes back only when the client prefers it so; what was read always does.
+        has_resource = entry.order == READING or request.prefer_return in ("representation", "OperationOutcome")
+        yield response_entry(response, request.base_url, has_resource)
+
+
+class Run:
+    """One run of a plan inside a store transaction; a run that is undone leaves nothing behind."""
+
+    def __init__(self, entries: list[Planned], store: Transaction, runtime: Runtime, perform: Perform) -> None:
+        self._entries = entries
+        self._store = store
+        self._runtime = runtime
+        self._perform = perform
+        self._responses: dict[int, Response] = {}
+        self._writers: dict[str, int] = {}
+        self._moved: dict[str, str] = {}
+        self._found: dict[int, Version] = {}
+        self._same: dict[int, int] = {}
+
+    async def finish(self) -> list[Response]:
+        """Do every entry; return the responses in the order of the bundle."""
+        deletes = [entry for entry in self._entries if entry.order == DELETING]
+        writes = [entry for entry in self._entries if entry.identity]
+        # A conditional reference may name what this bundle writes: those that have one come last.
+        writes.sort(key=lambda entry: (bool(entry.conditional_references), entry.order))
+        reads = [entry for entry in self._entries if entry.order == READING]
+        for entry in deletes:
+            await self._guarded(entry, self._delete)
+        for entry in writes:
+            await self._guarded(entry, self._resolve)
+        # A twin answers with what its first one wrote.
+        for entry in sorted(writes, key=lambda entry: entry.index in self._same):
+            await self._guarded(entry, self._write)
+        versions = (self._responses[entry.index].version for entry in writes)
+        await settle(self._store, [version for version in versions if version is not None], self._runtime.indexing)
+        for entry in reads:
+            await self._guarded(entry, self._read)
+        return [self._responses[entry.index] for entry in self._entries]
+
+    async def _guarded(self, entry: Planned, step: Callable[[Planned], Awaitable[None]]) -> None:
+        try:
+            await step(entry)
+        except FhirError as refusal:
+            raise in_entry(refusal, entry.index) from None
+
+    async def _read(self, entry: Planned) -> None:
+        self._responses[entry.index] = await self._perform(entry.request, self._store, self._runtime)
+
+    async def _delete(self, entry: Planned) -> None:
+        response = await self._perform(entry.request, self._store, self._runtime)
+        self._responses[entry.index] = response
+        if response.version is not None:
+            self._claim(entry, response.version.reference)
+
+    async def _resolve(self, entry: Planned) -> None:
+        """Find what the criteria of a conditional entry name, before anything refers to it."""
+        request = entry.request
+        if request.interaction == "create" and request.if_none_exist is not None:
+            criteria = criteria_of(request.if_none_exist)
+        elif request.interaction == "update" and not request.resource_id:
+            criteria = request.parameters
+        else:
+            return
+        match = await find_match(request, self._store, self._runtime, criteria)
+        if match is not None:
+            self._found[entry.index] = match
+            if match.reference != entry.identity:
+                self._moved[entry.identity] = match.reference
+        elif request.interaction == "create":
+            self._join_twin(entry)
+
+    def _join_twin(self, entry: Planned) -> None:
+        """Let a second conditional create of the same criteria stand for the first."""
+        for other in self._entries[: entry.index]:
+            is_twin = (
+                other.request.interaction == "create"
+                and other.index not in self._found
+                and other.request.resource_type == entry.request.resource_type
+                and other.request.if_none_exist == entry.request.if_none_exist
+            )
+            if is_twin:
+                self._same[entry.index] = other.index
+                self._moved[entry.identity] = other.identity
+                return
+
+    async def _write(self, entry: Planned) -> None:
+        self._responses[entry.index] = await self._written(entry)
+
+    async def _written(self, entry: Planned) -> Response:
+        request, found = entry.request, self._found.get(entry.index)
+        if request.interaction == "create":
+            if found is not None or entry.index in self._same:
+                return await self._perform(request, self._store, self._runtime)
+            request = replace(request, if_none_exist=None)
+        elif not request.resource_id:
+            if found is None and request.if_match:
+                raise PreconditionFailed("If-Match is given, and the criteria match nothing.")
+            request = self._addressed(request, found)
+        self._claim(entry, f"{request.resource_type}/{request.resource_id or request.assigned_id}")
+        request = await self._relinked(entry, request)
+        return await self._perform(request, self._store, self._runtime)
+
+    def _addressed(self, request: Request, found: Version | None) -> Request:
+        """Return a conditional update as the update of what its criteria name."""
+        own_id = (request.resource or {}).get("id")
+        if found is None:
+            return replace(request, resource_id=request.assigned_id)
+        if own_id not in (None, found.resource_id):
+            raise Unprocessable(f"The criteria match {found.reference}, and the resource's id is {str(own_id)[:80]!r}.")
+        return replace(request, resource_id=found.resource_id)
+
+    def _claim(self, entry: Planned, identity: str) -> None:
+        """Refuse that two entries write one resource: the result would hang on their order."""
+        first = self._writers.setdefault(identity, entry.index)
+        if first != entry.index:
+            raise Unprocessable(f"Bundle.entry[{first}] writes {identity} too.", code="duplicate")
+
+    async def _relinked(self, entry: Planned, request: Request) -> Request:
+        """Return the request with links to matches, and conditional references, in place."""
+        if request.resource is None or not (self._moved or entry.conditional_references):
+            return request
+        table = dict(self._moved)
+        for reference in entry.conditional_references:
+            table[reference] = await self._resolved(reference, request)
+        return replace(request, resource=Links(table).relink(request.resource))
+
+    async def _resolved(self, reference: str, request: Request) -> str:
+        resource_type, _, query = reference.partition("?")
+        check_type(resource_type)
+        asked = Request("search", request.grant, resource_type, base_url=request.base_url)
+        match = await find_match(asked, self._store, self._runtime, criteria_of(query))
+        if match is None:
+            raise PreconditionFailed(f"The reference {reference[:200]} matches nothing.", code="not-found")
+        return match.reference

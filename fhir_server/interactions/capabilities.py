@@ -1,0 +1,151 @@
+"""Capabilities: what this server does, made from what is really routed and known.
+
+Spec: http.html#capabilities, capabilitystatement.html
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from fhir_server import __version__
+from fhir_server.foundation import fhir_json
+from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.interactions.request import Operation, Request, Response, Runtime
+from fhir_server.search.parameters import Parameters
+from fhir_server.storage.store import Reader
+
+TYPE_INTERACTIONS: Final = (
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+SYSTEM_INTERACTIONS: Final = ("transaction", "batch", "search-system", "history-system")
+ABILITIES: Final = {
+    "versioning": "versioned",
+    "readHistory": True,
+    "updateCreate": True,
+    "conditionalCreate": True,
+    "conditionalRead": "full-support",
+    "conditionalUpdate": True,
+    "conditionalDelete": "single",
+}
+MODES: Final = ("full", "normative")
+RELEASED: Final = "2026-11-22"
+OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+
+Element = dict[str, Any]
+OauthUris = tuple[tuple[str, str], ...]
+
+
+async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Response:
+    """Return the CapabilityStatement. Raises BadRequest for a `mode` that there is not."""
+    mode = dict(request.parameters).get("mode", "full")
+    if mode not in MODES:
+        raise BadRequest(f"mode={mode[:50]} is not offered; {' and '.join(MODES)} are, and give the same statement.")
+    return Response(200, _content(request.base_url, runtime.parameters, runtime.operations, runtime.oauth_uris))
+
+
+@lru_cache(maxsize=8)
+def _content(base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris) -> bytes:
+    return fhir_json.format(capability_statement(base_url, parameters, operations, oauth_uris))
+
+
+def capability_statement(
+    base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris
+) -> Element:
+    """Return the statement of a server at this base, which knows these search parameters and operations."""
+    referring = _referring(parameters)
+    rest: Element = {"mode": "server", "security": _security(oauth_uris)}
+    rest["resource"] = [
+        _resource(resource_type, parameters, operations, referring.get(resource_type, []))
+        for resource_type in sorted(RESOURCE_TYPES)
+    ]
+    rest["interaction"] = [{"code": code} for code in SYSTEM_INTERACTIONS]
+    rest["searchParam"] = _search_parameters("", parameters)
+    offered = _operations("system", "", operations)
+    if offered:
+        rest["operation"] = offered
+    rest["compartment"] = ["http://hl7.org/fhir/CompartmentDefinition/patient"]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "software": {"name": "fhir-server", "version": __version__},
+        "implementation": {"description": "A FHIR R4 server for the French personal health record", "url": base_url},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "rest": [rest],
+    }
+
+
+def _security(oauth_uris: OauthUris) -> Element:
+    security: Element = {"cors": True}
+    if not oauth_uris:
+        return security | {"description": "No authorization: this server runs open."}
+    uris = [{"url": name, "valueUri": uri} for name, uri in oauth_uris]
+    return {
+        "extension": [{"url": OAUTH_URIS, "extension": uris}],
+        **security,
+        "service": [{"coding": [{"system": SECURITY_SERVICE, "code": "SMART-on-FHIR"}], "text": "SMART App Launch"}],
+    }
+
+
+def _resource(
+    resource_type: str, parameters: Parameters, operations: tuple[Operation, ...], referring: list[str]
+) -> Element:
+    resource: Element = {
+        "type": resource_type,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
+        "interaction": [{"code": code} for code in TYPE_INTERACTIONS],
+        **ABILITIES,
+    }
+    includes = [f"{resource_type}:{code}" for code in _references(resource_type, parameters)]
+    if includes:
+        resource["searchInclude"] = ["*", *includes]
+    if referring:
+        resource["searchRevInclude"] = referring
+    resource["searchParam"] = _search_parameters(resource_type, parameters)
+    offered = _operations("type", resource_type, operations)
+    if offered:
+        resource["operation"] = offered
+    return resource
+
+
+def _search_parameters(resource_type: str, parameters: Parameters) -> list[Element]:
+    known = sorted(parameters.of_type(resource_type).items())
+    return [{"name": code, "definition": one.url, "type": one.type} for code, one in known]
+
+
+def _references(resource_type: str, parameters: Parameters) -> Iterable[str]:
+    known = sorted(parameters.of_type(resource_type).items())
+    return (code for code, one in known if one.type == "reference")
+
+
+def _referring(parameters: Parameters) -> dict[str, list[str]]:
+    """Return for each type the `Source:parameter` that can refer to it."""
+    referring: dict[str, list[str]] = {}
+    for source_type in sorted(RESOURCE_TYPES):
+        for code in _references(source_type, parameters):
+            for target_type in parameters.targets(source_type, code):
+                referring.setdefault(target_type, []).append(f"{source_type}:{code}")
+    return referring
+
+
+def _operations(level: str, resource_type: str, operations: tuple[Operation, ...]) -> list[Element]:
+    """Return the operations of the system, or of a type (and its instances)."""
+    found = []
+    for operation in operations:
+        is_of_type = {resource_type, "Resource"} & {*operation.resource_types} and {"type", "instance"} & {
+            *operation.levels
+        }
+        if "system" in operation.levels if level == "system" else is_of_type:
+            found.append({"name": operation.code, "definition": operation.definition})
+    return found

@@ -1,0 +1,132 @@
+"""Dispatch: the visible table of interactions, and the one door through which every request passes and is journalled.
+
+Spec: http.html, security.html#audit
+"""
+
+from typing import Final
+
+from fhir_server.access.audit import AccessEntry, encode
+from fhir_server.foundation.dates import microseconds
+from fhir_server.foundation.operation_outcome import FhirError, MethodNotAllowed, NotFound
+from fhir_server.interactions.bundle.batch import batch
+from fhir_server.interactions.bundle.entries import submitted
+from fhir_server.interactions.bundle.transaction import transaction
+from fhir_server.interactions.capabilities import capabilities
+from fhir_server.interactions.create import create
+from fhir_server.interactions.delete import delete
+from fhir_server.interactions.history import history
+from fhir_server.interactions.read import read
+from fhir_server.interactions.request import Operation, Read, Request, Response, Runtime, Write
+from fhir_server.interactions.search import search
+from fhir_server.interactions.trail import drain_all
+from fhir_server.interactions.update import update
+from fhir_server.interactions.vread import vread
+from fhir_server.interactions.write import prepare
+from fhir_server.storage.store import Transaction
+
+READS: Final[dict[str, Read]] = {"read": read, "vread": vread, "search": search, "history": history}
+WRITES: Final[dict[str, Write]] = {"create": create, "update": update, "delete": delete}
+QUERY_CHARACTERS: Final = 2_000
+"""What the audit keeps of a longer query."""
+WITH_RESOURCE: Final = frozenset({"create", "update"})
+
+
+async def dispatch(request: Request, runtime: Runtime) -> Response:
+    """Answer one request. Raises FhirError, after it was journalled."""
+    try:
+        return await _dispatch(request, runtime)
+    except FhirError as refusal:
+        runtime.store.journal(encode(access_entry(request, runtime, refusal.status)))
+        raise
+
+
+async def perform(request: Request, transaction: Transaction, runtime: Runtime) -> Response:
+    """Answer one prepared request inside a store transaction, and journal it there. Raises FhirError."""
+    interaction = WRITES.get(request.interaction) or READS[request.interaction]
+    response = await interaction(request, transaction, runtime)
+    await transaction.journal(_answered(request, response, runtime))
+    return response
+
+
+async def _dispatch(request: Request, runtime: Runtime) -> Response:
+    interaction = READS.get(request.interaction)
+    if interaction is not None:
+        if asks_trail(request):
+            await drain_all(runtime)
+        response = await interaction(request, runtime.store, runtime)
+        runtime.store.journal(_answered(request, response, runtime))
+        return response
+    if request.interaction in WRITES:
+        prepared = prepare(request, runtime) if request.interaction in WITH_RESOURCE else request
+        return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
+    if request.interaction == "capabilities":
+        return await capabilities(request, runtime.store, runtime)
+    if request.interaction == "transaction":
+        return await _bundle(request, runtime)
+    return await _operation(request, runtime)
+
+
+async def _bundle(request: Request, runtime: Runtime) -> Response:
+    request = submitted(request, runtime)
+    if request.interaction == "batch":
+        return await batch(request, runtime, dispatch)
+    return await transaction(request, runtime, perform)
+
+
+async def _operation(request: Request, runtime: Runtime) -> Response:
+    operation = find_operation(request, runtime)
+    if request.is_get and operation.is_affecting:
+        raise MethodNotAllowed(f"{request.interaction} changes things: it is invoked with POST.")
+    response = await operation.invoke(request, runtime)
+    runtime.store.journal(_answered(request, response, runtime))
+    return response
+
+
+def find_operation(request: Request, runtime: Runtime) -> Operation:
+    """Return the operation that the request invokes. Raises NotFound when this address has none of that code."""
+    level = "instance" if request.resource_id else "type" if request.resource_type else "system"
+    code = request.interaction.removeprefix("$")
+    for operation in runtime.operations:
+        is_meant = operation.code == code and level in operation.levels
+        if is_meant and (level == "system" or {request.resource_type, "Resource"} & {*operation.resource_types}):
+            return operation
+    raise NotFound(f"There is no operation {request.interaction[:80]} at this address.", code="not-supported")
+
+
+def asks_trail(request: Request) -> bool:
+    """Say whether the answer may show AuditEvents, which are then made of what the journal still holds."""
+    if request.resource_type in ("AuditEvent", ""):
+        return True
+    return any("AuditEvent" in name or "AuditEvent" in value for name, value in request.parameters)
+
+
+def _answered(request: Request, response: Response, runtime: Runtime) -> bytes:
+    return encode(access_entry(request, runtime, response.status, response))
+
+
+def access_entry(request: Request, runtime: Runtime, status: int, response: Response | None = None) -> AccessEntry:
+    """Return the audit entry of a request that was answered, or refused when `response` is None."""
+    grant = request.grant
+    version = response.version if response is not None else None
+    return AccessEntry(
+        instant=microseconds(runtime.now()),
+        kind=grant.kind,
+        actor=grant.actor,
+        client_id=grant.client_id,
+        display=grant.display,
+        interaction=request.interaction,
+        resource_type=request.resource_type,
+        resource_id=request.resource_id if version is None else version.resource_id,
+        version_id=request.version_id if version is None else str(version.version_id),
+        status=status,
+        query=_query(request.parameters) if request.parameters else "",
+        results=response.shown if response is not None else (),
+        user_id=grant.user_id,
+        purpose_of_use=grant.purpose_of_use,
+        request_id=request.request_id,
+        base_url=request.base_url,
+    )
+
+
+def _query(parameters: tuple[tuple[str, str], ...]) -> str:
+    return "&".join(f"{name}={value}" for name, value in parameters)[:QUERY_CHARACTERS]

@@ -1,0 +1,53 @@
+"""Update a resource: a new version of it, or its first one under the client's id.
+
+Spec: http.html#update, http.html#upsert, http.html#cond-update
+"""
+
+from msgspec.structs import replace
+
+from fhir_server.access.decision import decide
+from fhir_server.foundation.operation_outcome import BadRequest, VersionConflict
+from fhir_server.foundation.resource import Version
+from fhir_server.interactions.bundle.route import check_id
+from fhir_server.interactions.conditional import check_version, find_match
+from fhir_server.interactions.create import create
+from fhir_server.interactions.read import unknown
+from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.write import Draft, put, written
+from fhir_server.search.condition import Condition
+from fhir_server.storage.store import Transaction
+
+
+async def update(request: Request, transaction: Transaction, runtime: Runtime) -> Response:
+    """Store the next version: 200, or 201 when there was none. Raises NotFound, VersionConflict, Forbidden."""
+    if not request.resource_id:
+        return await _update_match(request, transaction, runtime)
+    within = decide(request.grant, "update", request.resource_type)
+    current = await current_version(request, transaction, within)
+    check_version(request, current)
+    version = await put(request, transaction, runtime, Draft(request.resource_id, current, within))
+    return written(request, version, 201 if current is None or current.is_deleted else 200)
+
+
+async def current_version(request: Request, transaction: Transaction, within: Condition) -> Version | None:
+    """Return the current version, None when there never was one. Raises NotFound when it is outside the decision."""
+    current = await transaction.read(request.resource_type, request.resource_id, within=within)
+    if current is None and await transaction.read(request.resource_type, request.resource_id) is not None:
+        raise unknown(request)
+    return current
+
+
+async def _update_match(request: Request, transaction: Transaction, runtime: Runtime) -> Response:
+    match = await find_match(request, transaction, runtime, request.parameters)
+    assert request.resource is not None
+    own_id = request.resource.get("id", "")
+    if match is not None:
+        if own_id not in ("", match.resource_id):
+            raise BadRequest(f"The criteria match {match.reference}, and the body's id is {str(own_id)[:80]!r}.")
+        return await update(replace(request, resource_id=match.resource_id), transaction, runtime)
+    if request.if_match:
+        raise VersionConflict(f"If-Match is {request.if_match[:50]}, and the criteria match nothing.")
+    if not own_id:
+        return await create(request, transaction, runtime)
+    check_id(own_id)
+    return await update(replace(request, resource_id=own_id), transaction, runtime)

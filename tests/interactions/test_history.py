@@ -1,0 +1,58 @@
+"""Spec: http.html#history."""
+
+import pytest
+
+from fhir_server.foundation.operation_outcome import BadRequest, NotFound
+from tests.interactions.conftest import Ask, observation, parsed, patient
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_of_a_resource_is_newest_first(ask: Ask) -> None:
+    await ask("create", "Patient", body=patient())
+    await ask("update", "Patient", "new-1", body=patient(id="new-1", gender="male"))
+    body = parsed(await ask("history", "Patient", "new-1"))
+    assert (body["type"], body["total"]) == ("history", 2)
+    assert [entry["response"]["etag"] for entry in body["entry"]] == ['W/"2"', 'W/"1"']
+    assert body["entry"][0]["request"] == {"method": "PUT", "url": "Patient/new-1"}
+    assert body["entry"][0]["resource"]["gender"] == "male"
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_of_an_unknown_resource_is_404(ask: Ask) -> None:
+    with pytest.raises(NotFound):
+        await ask("history", "Patient", "nobody")
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_since_an_instant_without_changes_is_empty(ask: Ask) -> None:
+    await ask("create", "Patient", body=patient())
+    body = parsed(await ask("history", "Patient", "new-1", parameters=(("_since", "2030-01-01T00:00:00Z"),)))
+    assert "entry" not in body
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_of_a_type_and_of_the_system(ask: Ask) -> None:
+    await ask("create", "Patient", body=patient())
+    await ask("create", "Observation", body=observation("Patient/new-1"))
+    assert parsed(await ask("history", "Patient"))["total"] == 1
+    assert parsed(await ask("history"))["total"] == 2
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_pages(ask: Ask) -> None:
+    for gender in ("male", "female", "other"):
+        await ask("update", "Patient", "p", body=patient(id="p", gender=gender))
+    first = parsed(await ask("history", "Patient", "p", parameters=(("_count", "2"),)))
+    url = next(link["url"] for link in first["link"] if link["relation"] == "next")
+    cursor = url.split("_cursor=")[1]
+    second = parsed(await ask("history", "Patient", "p", parameters=(("_count", "2"), ("_cursor", cursor))))
+    assert [len(first["entry"]), len(second["entry"])] == [2, 1]
+
+
+@pytest.mark.spec("http.html#history")
+@pytest.mark.parametrize("pair", [("_count", "x"), ("_since", "yesterday"), ("gender", "male")])
+async def test_history_refuses_what_it_does_not_understand(ask: Ask, pair: tuple[str, str]) -> None:
+    with pytest.raises(BadRequest):
+        await ask("history", "Patient", parameters=(pair,))
