@@ -1,0 +1,84 @@
+"""The authorization server: its clients, users, keys, sessions and tokens, made from a store, a clock and an address.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from argon2 import PasswordHasher
+
+from fhir_server.smart.clients import Clients
+from fhir_server.smart.clients.authentication import Authentication
+from fhir_server.smart.clients.jwks import ClientKeys
+from fhir_server.smart.keys import Keys
+from fhir_server.smart.providers import Provider
+from fhir_server.smart.providers.local import LocalProvider
+from fhir_server.smart.sessions import Sessions
+from fhir_server.smart.sign_in_attempts import SignInAttempts
+from fhir_server.smart.tokens.family import Families
+from fhir_server.smart.users import Users
+from fhir_server.storage.store import Store
+
+_HOUR_SECONDS = 3600
+_Seconds = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long things last, within SMART's bounds, and what hashing a password costs (Argon2id, by RFC 9106)."""
+
+    code_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
+    access_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=_HOUR_SECONDS)] = _HOUR_SECONDS
+    system_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 300
+    refresh_seconds: _Seconds = 90 * 24 * _HOUR_SECONDS
+    session_seconds: _Seconds = _HOUR_SECONDS
+    password_memory_kib: Annotated[int, msgspec.Meta(ge=32)] = 65_536
+    password_rounds: Annotated[int, msgspec.Meta(ge=1)] = 3
+
+
+DEFAULT_SETTINGS = AuthorizationSettings()
+
+
+class Authorization:
+    """The authorization server, without HTTP.
+
+    `base_url` is the FHIR base ("https://host/fhir"), the audience of tokens; the issuer is what stands before "/fhir".
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        base_url: str,
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+        settings: AuthorizationSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.issuer = self.base_url.rpartition("/")[0]
+        self.store = store
+        self.now = now
+        self.new_id = new_id
+        self.settings = settings
+        hasher = PasswordHasher(settings.password_rounds, settings.password_memory_kib)
+        self.keys = Keys(store, now)
+        self.clients = Clients(store, now)
+        self.users = Users(store, new_id, hasher)
+        self.sessions = Sessions(store, now, settings.session_seconds)
+        self.families = Families(store, now)
+        self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))
+        local = LocalProvider(self.users, SignInAttempts(store, now))
+        self.providers: Mapping[str, Provider] = {local.name: local}
+
+    async def open(self) -> None:
+        """Load or make the signing keys; the store is open."""
+        await self.keys.open()
+
+    def url(self, path: str) -> str:
+        """Return the absolute address of a path of ours, "/oauth/token"."""
+        return self.issuer + path
+
+    def now_seconds(self) -> int:
+        """Return the time in seconds since 1970, as JWTs write it."""
+        return int(self.now().timestamp())

@@ -1,0 +1,138 @@
+"""The authorization request, and the code that answers it.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code,
+https://www.rfc-editor.org/rfc/rfc7636 (PKCE), https://www.rfc-editor.org/rfc/rfc9207 (iss)
+"""
+
+import re
+import secrets
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.clients import Client
+from fhir_server.smart.granted_scopes import granted_scopes
+from fhir_server.smart.refusal import OAuthRefusal, PageRefusal, RedirectRefusal, add_query, single_values
+from fhir_server.smart.sessions import Session
+from fhir_server.smart.tokens.code import Code, put_code
+from fhir_server.smart.users import User
+from fhir_server.storage.store import Transaction
+
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class AuthorizationRequest(msgspec.Struct, frozen=True):
+    """A valid request of a known client; `max_age_seconds` None when a session of any age will do."""
+
+    client: Client
+    redirect_uri: str
+    scope: str
+    code_challenge: str
+    state: str
+    nonce: str
+    prompts: frozenset[str]
+    max_age_seconds: int | None
+    issuer: str
+
+    def refusal(self, error: str, description: str) -> RedirectRefusal:
+        """Make the refusal that sends the browser back to the client."""
+        return RedirectRefusal(error, description, self.redirect_uri, _returned(self.state, self.issuer))
+
+    def needs_sign_in(self, session: Session, now: datetime) -> bool:
+        """Say whether a session is too old for what the client asks."""
+        if self.max_age_seconds is None:
+            return False
+        return now - session.signed_in_at > timedelta(seconds=self.max_age_seconds)
+
+    def offered(self, user: User) -> tuple[str, ...]:
+        """Return the scopes that the user may grant; raises RedirectRefusal."""
+        try:
+            return granted_scopes(self.scope, self.client, user.kind)
+        except OAuthRefusal as refusal:
+            raise self.refusal(refusal.error, refusal.description) from refusal
+
+
+async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
+    """Check an authorization request; raises PageRefusal (no client to trust) or RedirectRefusal."""
+    try:
+        parameters = single_values(pairs)
+    except OAuthRefusal as refusal:
+        raise PageRefusal(refusal.error, refusal.description) from refusal
+    client = await authorization.clients.get(parameters.get("client_id", ""))
+    if client is None:
+        raise PageRefusal("invalid_client", "The app that sent you here is not registered.")
+    redirect_uri = parameters.get("redirect_uri", "")
+    if redirect_uri not in client.redirect_uris:
+        raise PageRefusal("invalid_request", "The return address (redirect_uri) is not one that the app registered.")
+    state = parameters.get("state", "")
+    if reason := _reason_to_refuse(parameters, client, authorization.base_url):
+        raise RedirectRefusal(*reason, redirect_uri, _returned(state, authorization.issuer))
+    max_age = parameters.get("max_age", "")
+    return AuthorizationRequest(
+        client=client,
+        redirect_uri=redirect_uri,
+        scope=parameters["scope"],
+        code_challenge=parameters["code_challenge"],
+        state=state,
+        nonce=parameters.get("nonce", ""),
+        prompts=frozenset(parameters.get("prompt", "").split()),
+        max_age_seconds=int(max_age) if max_age else None,
+        issuer=authorization.issuer,
+    )
+
+
+async def allow(
+    authorization: Authorization, request: AuthorizationRequest, session: Session, user: User, chosen: Collection[str]
+) -> str:
+    """Return the address that takes a new code to the client, for the offered scopes that the user chose."""
+    scopes = tuple(scope for scope in request.offered(user) if scope in chosen)
+    if not scopes:
+        raise request.refusal("access_denied", "Nothing was allowed.")
+    text = secrets.token_urlsafe(32)
+    code = Code(
+        client_id=request.client.client_id,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        user_id=user.user_id,
+        patient_id=user.patient_id,
+        scopes=scopes,
+        signed_in_at=session.signed_in_at,
+        nonce=request.nonce,
+        expires_at=authorization.now() + timedelta(seconds=authorization.settings.code_seconds),
+    )
+
+    async def work(transaction: Transaction) -> None:
+        await put_code(transaction, text, code)
+
+    await authorization.store.transact(work)
+    return add_query(request.redirect_uri, {"code": text, **_returned(request.state, request.issuer)})
+
+
+def _reason_to_refuse(parameters: dict[str, str], client: Client, base_url: str) -> tuple[str, str] | None:
+    method, challenge = parameters.get("code_challenge_method"), parameters.get("code_challenge", "")
+    audience = parameters.get("aud", parameters.get("resource", ""))
+    for is_wrong, error, description in (
+        ("request" in parameters, "request_not_supported", "Request objects are not offered."),
+        ("request_uri" in parameters, "request_uri_not_supported", "Request objects are not offered."),
+        (parameters.get("response_type") != "code", "unsupported_response_type", "response_type must be code."),
+        ("authorization_code" not in client.grant_types, "unauthorized_client", "The client may not ask for codes."),
+        (parameters.get("response_mode", "query") != "query", "invalid_request", "response_mode must be query."),
+        (method != "S256", "invalid_request", "PKCE is required, with code_challenge_method S256."),
+        (not _CHALLENGE.fullmatch(challenge), "invalid_request", "code_challenge must be 43 characters of base64url."),
+        (audience.rstrip("/") != base_url, "invalid_request", f"aud must be {base_url}."),
+        ("scope" not in parameters, "invalid_scope", "scope is required."),
+        (not _is_age(parameters.get("max_age", "0")), "invalid_request", "max_age must be a number of seconds."),
+    ):
+        if is_wrong:
+            return error, description
+    return None
+
+
+def _is_age(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
+def _returned(state: str, issuer: str) -> dict[str, str]:
+    return {"state": state, "iss": issuer} if state else {"iss": issuer}

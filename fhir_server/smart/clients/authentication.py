@@ -1,0 +1,67 @@
+"""How a client proves who it is at the token, introspection and revocation endpoints.
+
+Spec: https://www.rfc-editor.org/rfc/rfc6749#section-2.3,
+https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-symmetric.html
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import unquote_plus
+
+from fhir_server.smart.clients.assertion import ASSERTION_TYPE, Proof, prove
+from fhir_server.smart.clients.jwks import ClientKeys
+from fhir_server.smart.clients.register import Clients, is_secret_of
+from fhir_server.smart.refusal import OAuthRefusal, invalid_client
+
+METHODS = ("private_key_jwt", "client_secret_basic", "none")
+"""What `token_endpoint_auth_methods_supported` tells; a secret in the body is refused, for bodies are logged."""
+
+
+class Authentication:
+    """The authentication of clients at the endpoints, whose assertions are all made for the token endpoint."""
+
+    def __init__(self, clients: Clients, client_keys: ClientKeys, token_url: str) -> None:
+        self._clients = clients
+        self._keys = client_keys
+        self._token_url = token_url
+
+    async def authenticate(self, parameters: Mapping[str, str], authorization: str, now: datetime) -> Proof:
+        """Return the proof of the client that asks; raises invalid_client (401).
+
+        `authorization` is the header ("" for none). A public client only says its client_id: what protects it is PKCE.
+        """
+        assertion = parameters.get("client_assertion", "")
+        is_basic = authorization[:6].lower() == "basic "
+        if "client_secret" in parameters or (assertion and is_basic):
+            raise OAuthRefusal(
+                "invalid_request", "Use one way to authenticate, and none with client_secret in the body."
+            )
+        if assertion:
+            if parameters.get("client_assertion_type") != ASSERTION_TYPE:
+                raise invalid_client(f"client_assertion_type must be {ASSERTION_TYPE}.")
+            proof = await prove(assertion, self._clients, self._keys, self._token_url, now)
+        elif is_basic:
+            proof = await self._secret(authorization[6:])
+        else:
+            proof = await self._public(parameters.get("client_id", ""))
+        if parameters.get("client_id", proof.client.client_id) != proof.client.client_id:
+            raise invalid_client("The client_id is not that of the client that authenticated.")
+        return proof
+
+    async def _secret(self, credentials: str) -> Proof:
+        try:
+            text = base64.b64decode(credentials.strip(), validate=True).decode()
+        except ValueError as error:
+            raise invalid_client("The Basic credentials cannot be read.") from error
+        client_id, _, secret = (unquote_plus(part) for part in text.partition(":"))
+        client = await self._clients.get(client_id)
+        if client is None or client.kind != "confidential-symmetric" or not is_secret_of(client, secret):
+            raise invalid_client("The client or its secret is wrong.")
+        return Proof(client)
+
+    async def _public(self, client_id: str) -> Proof:
+        client = await self._clients.get(client_id) if client_id else None
+        if client is None or client.kind != "public":
+            raise invalid_client("The client is unknown, or must authenticate.")
+        return Proof(client)

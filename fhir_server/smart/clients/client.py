@@ -1,0 +1,97 @@
+"""A client: an app or a software that the operator registered, and the rules that a registration must meet.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#register-app-with-ehr,
+https://www.rfc-editor.org/rfc/rfc9700#section-2.1
+"""
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fhir_server.foundation.operation_outcome import Unprocessable
+
+ClientKind = Literal["public", "confidential-asymmetric", "confidential-symmetric"]
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_UNSAFE_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
+
+
+class Client(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Hold what the operator knows of a client.
+
+    `scopes` is the most it may ever get; `redirect_uris` are compared character for character. `jwks` is a JWK Set of
+    public keys, `jwks_uri` an address of one. `actor` is the reference of the Device (or Organization) that it acts as.
+    `catalogue` names where it was referenced: "application", "software" or "" when it was not. `is_operator`: a
+    system client that is trusted with every record.
+    """
+
+    client_id: str
+    name: str
+    kind: ClientKind
+    scopes: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
+    jwks: dict[str, Any] | None = None
+    jwks_uri: str = ""
+    secret_hash: str = ""
+    actor: str = ""
+    catalogue: Literal["", "application", "software"] = ""
+    is_operator: bool = False
+    is_disabled: bool = False
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Return the web origins that its pages come from, those of its redirect URIs."""
+        parts = [urlsplit(uri) for uri in self.redirect_uris]
+        return frozenset(f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in ("http", "https"))
+
+
+def check(client: Client) -> None:
+    """Raise Unprocessable (422) when a registration is unsafe or contradicts itself."""
+    has_key = client.kind == "confidential-asymmetric"
+    for is_wrong, reason in (
+        (not 0 < len(client.client_id.strip()) <= 255, "A client needs a client_id of 1 to 255 characters."),
+        (not client.name.strip(), "A client needs a name: people read it when they decide."),
+        (not set(client.grant_types) <= set(GRANT_TYPES), f"Grant types are {', '.join(GRANT_TYPES)}."),
+        ("authorization_code" in client.grant_types and not client.redirect_uris, "An app needs redirect URIs."),
+        ("client_credentials" in client.grant_types and not has_key, "A backend service proves itself with a key."),
+        (client.is_operator and not has_key, "An operator client proves itself with a key."),
+        (has_key and not (client.jwks or client.jwks_uri), "A client with a key needs jwks or jwks_uri."),
+        (client.jwks_uri and not is_safe_web_address(client.jwks_uri), "jwks_uri must be https, or on this machine."),
+    ):
+        if is_wrong:
+            raise Unprocessable(reason)
+    for uri in client.redirect_uris:
+        _check_redirect_uri(uri)
+    _check_jwks(client.jwks)
+
+
+def is_safe_web_address(uri: str) -> bool:
+    """Say whether an address is https, or http to this very machine."""
+    parts = urlsplit(uri)
+    if parts.username or parts.password or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def _check_redirect_uri(uri: str) -> None:
+    parts = urlsplit(uri)
+    if not parts.scheme or "#" in uri or "*" in uri or not uri.isascii() or not uri.isprintable() or " " in uri:
+        raise Unprocessable(f"The redirect URI {uri!r} must be absolute, ASCII, without fragment or wildcard.")
+    if parts.scheme in _UNSAFE_SCHEMES or (parts.scheme in ("http", "https") and not is_safe_web_address(uri)):
+        raise Unprocessable(f"The redirect URI {uri!r} must be https, http on this machine, or an app's own scheme.")
+
+
+def _check_jwks(jwks: dict[str, Any] | None) -> None:
+    if jwks is None:
+        return
+    keys = jwks.get("keys")
+    if not isinstance(keys, list) or not keys:
+        raise Unprocessable('jwks must be a JWK Set: {"keys": [...]}.')
+    for key in keys:
+        if not isinstance(key, dict) or not key.get("kid") or key.get("kty") not in ("RSA", "EC"):
+            raise Unprocessable("Each key of jwks needs a kid, and a kty of RSA or EC.")
+        if _PRIVATE_MEMBERS & set(key):
+            raise Unprocessable(f"The key {key['kid']!r} is private: register its public half only.")

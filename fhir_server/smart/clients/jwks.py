@@ -1,0 +1,110 @@
+"""The public keys of a client: registered inline, or fetched from its jwks_uri and kept as long as it allows.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html#registering-a-client-communicating-public-keys
+"""
+
+import asyncio
+import http.client
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet
+
+from fhir_server.smart.clients.client import Client, is_safe_web_address
+from fhir_server.smart.refusal import invalid_client
+
+KEY_TYPES = {"RS384": "RSA", "ES384": "EC", "ES256": "EC"}
+"""The signature algorithms of client assertions, and the kty of their keys."""
+
+Fetch = Callable[[str], Awaitable[tuple[bytes, int]]]
+"""Get an address: return the content and for how many seconds it may be kept."""
+
+_LIMIT_BYTES = 65_536
+_TIMEOUT_SECONDS = 5
+_KEPT_AT_MOST_SECONDS = 3600
+_KEPT_ADDRESSES = 1000
+
+
+class ClientKeys:
+    """The JWK Sets of clients; fetched ones are kept no longer than their Cache-Control says."""
+
+    def __init__(self, now: Callable[[], datetime], fetch: Fetch | None = None) -> None:
+        self._now = now
+        self._fetch = fetch or fetch_jwks
+        self._kept: dict[str, tuple[datetime, dict[str, Any]]] = {}
+
+    async def pick(self, client: Client, header: dict[str, Any]) -> Key:
+        """Return the one key that a signature header names; raises invalid_client."""
+        algorithm, kid = header.get("alg"), header.get("kid")
+        key_type = KEY_TYPES.get(algorithm) if isinstance(algorithm, str) else None
+        if key_type is None:
+            raise invalid_client(f"Sign the assertion with one of {', '.join(KEY_TYPES)}.")
+        if "jku" in header and (not client.jwks_uri or header["jku"] != client.jwks_uri):
+            raise invalid_client("The jku of the assertion is not the jwks_uri that was registered.")
+        jwks = await self._key_set(client)
+        matching = [key for key in jwks.get("keys", ()) if key.get("kid") == kid and key.get("kty") == key_type]
+        if not isinstance(kid, str) or len(matching) != 1:
+            raise invalid_client("The kid of the assertion names no single key of the client.")
+        return _import(matching[0])
+
+    async def _key_set(self, client: Client) -> dict[str, Any]:
+        if not client.jwks_uri:
+            return client.jwks or {}
+        kept = self._kept.get(client.jwks_uri)
+        if kept is not None and kept[0] > self._now():
+            return kept[1]
+        try:
+            content, seconds = await self._fetch(client.jwks_uri)
+            jwks = json.loads(content)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise invalid_client("The keys of the client could not be fetched from its jwks_uri.") from error
+        if not isinstance(jwks, dict) or not all(isinstance(key, dict) for key in jwks.get("keys", ())):
+            raise invalid_client("What the jwks_uri of the client answers is no JWK Set.")
+        self._keep(client.jwks_uri, jwks, seconds)
+        return jwks
+
+    def _keep(self, uri: str, jwks: dict[str, Any], seconds: int) -> None:
+        while len(self._kept) >= _KEPT_ADDRESSES:
+            del self._kept[next(iter(self._kept))]
+        self._kept[uri] = (self._now() + timedelta(seconds=min(seconds, _KEPT_AT_MOST_SECONDS)), jwks)
+
+
+async def fetch_jwks(uri: str) -> tuple[bytes, int]:
+    """Get a JWK Set over https (http on this machine), following no redirect; raises OSError or ValueError."""
+    return await asyncio.to_thread(_fetch, uri)
+
+
+def _fetch(uri: str) -> tuple[bytes, int]:
+    if not is_safe_web_address(uri):
+        raise ValueError("not a safe web address")
+    parts = urlsplit(uri)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=_TIMEOUT_SECONDS)
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
+        with connection.getresponse() as response:
+            content = response.read(_LIMIT_BYTES + 1)
+            if response.status != 200 or len(content) > _LIMIT_BYTES:
+                raise ValueError("no JWK Set there")
+            return content, _max_age_seconds(response.headers.get("Cache-Control", ""))
+    finally:
+        connection.close()
+
+
+def _max_age_seconds(cache_control: str) -> int:
+    text = cache_control.lower()
+    found = re.search(r"max-age=(\d{1,9})", text)
+    return 0 if found is None or "no-store" in text or "no-cache" in text else int(found.group(1))
+
+
+def _import(key: dict[str, Any]) -> Key:
+    try:
+        return KeySet.import_key_set({"keys": [key]}).keys[0]
+    except (JoseError, ValueError, TypeError) as error:
+        raise invalid_client("The key of the client cannot be read.") from error

@@ -1,0 +1,69 @@
+"""Discovery: what the authorization server offers, for SMART apps and for OpenID Connect clients.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known,
+https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+"""
+
+from typing import Any
+
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.clients.authentication import METHODS
+from fhir_server.smart.clients.jwks import KEY_TYPES
+from fhir_server.smart.granted_scopes import CONTEXT_SCOPES, IDENTITY_SCOPES, LASTING_SCOPES
+from fhir_server.smart.keys import ID_TOKEN_ALGORITHM
+from fhir_server.smart.token import EXCHANGES
+
+CAPABILITIES = (
+    "launch-standalone",
+    "authorize-post",
+    "client-public",
+    "client-confidential-symmetric",
+    "client-confidential-asymmetric",
+    "sso-openid-connect",
+    "context-standalone-patient",
+    "permission-offline",
+    "permission-patient",
+    "permission-user",
+    "permission-v1",
+    "permission-v2",
+)
+"""The SMART capabilities that are offered; each has a test."""
+
+_RESOURCE_SCOPES = ("patient/*.rs", "patient/*.cruds", "user/*.rs", "user/*.cruds", "system/*.rs", "system/*.cruds")
+
+
+def smart_configuration(authorization: Authorization) -> dict[str, Any]:
+    """Return `[base]/.well-known/smart-configuration`."""
+    return {**_metadata(authorization), "capabilities": list(CAPABILITIES)}
+
+
+def openid_configuration(authorization: Authorization) -> dict[str, Any]:
+    """Return `[issuer]/.well-known/openid-configuration`, also that of RFC 8414."""
+    return {
+        **_metadata(authorization),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ID_TOKEN_ALGORITHM],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"],
+        "ui_locales_supported": ["fr", "en"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }
+
+
+def _metadata(authorization: Authorization) -> dict[str, Any]:
+    return {
+        "issuer": authorization.issuer,
+        "jwks_uri": authorization.url("/oauth/jwks"),
+        "authorization_endpoint": authorization.url("/oauth/authorize"),
+        "token_endpoint": authorization.url("/oauth/token"),
+        "introspection_endpoint": authorization.url("/oauth/introspect"),
+        "revocation_endpoint": authorization.url("/oauth/revoke"),
+        "grant_types_supported": list(EXCHANGES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "scopes_supported": [*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES, *_RESOURCE_SCOPES],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(KEY_TYPES),
+        "authorization_response_iss_parameter_supported": True,
+    }

@@ -1,0 +1,88 @@
+"""What a token gets: asked AND the client's AND the user's.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources
+"""
+
+from fhir_server.access.grant import Scope
+from fhir_server.access.scopes import covers, format_scope, format_scope_version_1, parse_scopes
+from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.smart.clients import Client
+from fhir_server.smart.refusal import OAuthRefusal
+
+IDENTITY_SCOPES = ("openid", "fhirUser")
+CONTEXT_SCOPES = ("launch/patient",)
+LASTING_SCOPES = ("offline_access",)
+_OTHER_SCOPES = (*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES)
+
+SCOPES_OF_USERS = {
+    "patient": parse_scopes("patient/*.cruds"),
+    "professional": parse_scopes("user/*.cruds"),
+    "system": parse_scopes("system/*.cruds"),
+}
+"""The most that each kind of caller may get. Choice: a patient reaches his record through `patient/`, a professional
+his patients' through `user/`; policy and consent then judge each request."""
+
+
+def granted_scopes(asked: str, client: Client, user_kind: str) -> tuple[str, ...]:
+    """Return the scopes to grant, resource scopes in the grammar in which they were asked.
+
+    `user_kind` is a key of SCOPES_OF_USERS. Words that this server does not know are passed over, as RFC 6749 allows.
+    Raises OAuthRefusal `invalid_scope` for a malformed resource scope, and when nothing is left.
+    """
+    words = list(dict.fromkeys(asked.split()))
+    allowed = set(client.scopes)
+    others = [word for word in words if word in _OTHER_SCOPES and word in allowed and user_kind != "system"]
+    if user_kind != "patient":
+        others = [word for word in others if word not in CONTEXT_SCOPES]
+    if "offline_access" in others and "refresh_token" not in client.grant_types:
+        others.remove("offline_access")
+    granted = (*others, *_resource_scopes(words, client, user_kind))
+    if not granted:
+        raise OAuthRefusal("invalid_scope", "None of the scopes can be granted to this client for this user.")
+    return granted
+
+
+def narrowed(asked: str, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the part of granted scopes that is asked again (a refresh); raises `invalid_scope` for anything more."""
+    words = list(dict.fromkeys(asked.split()))
+    if not words:
+        return granted
+    resource_words = [word for word in words if "/" in word and word not in CONTEXT_SCOPES]
+    others = [word for word in words if word not in resource_words]
+    scopes = _parse(resource_words)
+    if not set(others) <= set(granted) or set(covers(scopes, parse_scopes(" ".join(granted)))) != set(
+        covers(scopes, scopes)
+    ):
+        raise OAuthRefusal("invalid_scope", "A refresh cannot ask for more than was granted.")
+    return tuple(words)
+
+
+def resource_part(word: str) -> tuple[str, frozenset[str]]:
+    """Return the resource type and the interactions ("cruds") of a granted resource scope."""
+    (scope,) = parse_scopes(word)
+    return scope.resource_type, scope.interactions
+
+
+def is_version_1(word: str) -> bool:
+    """Say whether a resource scope is written in version 1 (`patient/*.read`)."""
+    return word.endswith((".read", ".write", ".*"))
+
+
+def _resource_scopes(words: list[str], client: Client, user_kind: str) -> tuple[str, ...]:
+    asked = _parse([word for word in words if "/" in word and word not in CONTEXT_SCOPES])
+    allowed = parse_scopes(" ".join(client.scopes))
+    granted = covers(covers(asked, allowed), SCOPES_OF_USERS[user_kind])
+    literal = {scope: word for word in words for scope in parse_scopes(word)}
+    prefers_version_1 = any(is_version_1(word) for word in literal.values())
+    return tuple(literal.get(scope) or _format(scope, prefers_version_1) for scope in granted)
+
+
+def _parse(words: list[str]) -> tuple[Scope, ...]:
+    try:
+        return parse_scopes(" ".join(words))
+    except BadRequest as error:
+        raise OAuthRefusal("invalid_scope", str(error)) from error
+
+
+def _format(scope: Scope, prefers_version_1: bool) -> str:
+    return (format_scope_version_1(scope) if prefers_version_1 else "") or format_scope(scope)

@@ -1,0 +1,158 @@
+"""The token endpoint: a code, a refresh token or a client's own proof becomes an access token.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-access-token,
+https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#refresh-access-token
+
+Choice: these grants are our own functions and not Authlib's, which are synchronous: each would need all that it may
+ask preloaded, and could not decide inside the store's transaction, where single use and rotation are safe.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.backend_services import client_credentials
+from fhir_server.smart.clients.assertion import Proof
+from fhir_server.smart.granted_scopes import granted_scopes, narrowed
+from fhir_server.smart.refusal import OAuthRefusal, single_values
+from fhir_server.smart.tokens import access_token
+from fhir_server.smart.tokens.code import Code, find_code, put_code
+from fhir_server.smart.tokens.family import Families, Family, new_refresh_key, split
+from fhir_server.smart.tokens.id_token import id_token
+from fhir_server.smart.users import User
+from fhir_server.storage.store import Transaction
+
+_BAD_CODE = "The code is unknown, expired, used, or was given to another request."
+_BAD_REFRESH = "The refresh token is unknown, expired, used or revoked."
+
+
+class _Misused(msgspec.Struct, frozen=True):
+    """A code or refresh token that came a second time: whoever shows it, its family ends."""
+
+    family_id: str
+
+
+async def token(
+    authorization: Authorization, pairs: Iterable[tuple[str, str]], authorization_header: str = ""
+) -> dict[str, Any]:
+    """Return the token response for form parameters; raises OAuthRefusal."""
+    parameters = single_values(pairs)
+    proof = await authorization.authentication.authenticate(parameters, authorization_header, authorization.now())
+    grant_type = parameters.get("grant_type", "")
+    exchange = EXCHANGES.get(grant_type)
+    if exchange is None:
+        raise OAuthRefusal("unsupported_grant_type", f"grant_type must be one of {', '.join(EXCHANGES)}.")
+    if grant_type not in proof.client.grant_types:
+        raise OAuthRefusal("unauthorized_client", "The client is not registered for this grant_type.")
+    return await exchange(authorization, proof, parameters)
+
+
+async def exchange_code(authorization: Authorization, proof: Proof, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Exchange an authorization code for tokens; a second use of a code ends the tokens of the first."""
+    text = parameters.get("code", "")
+    now, family_id, refresh_key = authorization.now(), authorization.new_id(), new_refresh_key()
+
+    async def work(transaction: Transaction) -> Family | _Misused:
+        await proof.spend(transaction)
+        code = await find_code(transaction, text)
+        if code is None:
+            raise _bad_grant(_BAD_CODE)
+        if code.family_id:
+            return _Misused(code.family_id)
+        shown = (parameters.get("redirect_uri", ""), parameters.get("code_verifier", ""))
+        if code.expires_at <= now or not code.is_shown_rightly(proof.client.client_id, *shown):
+            raise _bad_grant(_BAD_CODE)
+        family = _family_of(authorization, code, family_id, refresh_key)
+        await put_code(transaction, text, msgspec.structs.replace(code, family_id=family_id))
+        await authorization.families.put(transaction, family)
+        return family
+
+    family = await _settled(authorization.families, await authorization.store.transact(work), _BAD_CODE)
+    user = await _user_of(authorization, family)
+    response = await _response(authorization, family, user, family.scopes)
+    if "openid" in family.scopes:
+        response["id_token"] = await id_token(authorization, family, user)
+    return response
+
+
+async def refresh(authorization: Authorization, proof: Proof, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Exchange a refresh token for the next one; a second use of one ends the family."""
+    text, client = parameters.get("refresh_token", ""), proof.client
+    asked = parameters.get("scope", "")
+
+    async def work(transaction: Transaction) -> Family | _Misused:
+        await proof.spend(transaction)
+        family = await authorization.families.find(transaction, split(text)[0])
+        generation = None if family is None else family.generation_of(text)
+        if family is None or generation is None or family.client_id != client.client_id:
+            raise _bad_grant(_BAD_REFRESH)
+        if generation < family.generation:
+            return _Misused(family.family_id)
+        narrowed(asked, family.scopes)
+        family = msgspec.structs.replace(family, generation=generation + 1)
+        await authorization.families.put(transaction, family)
+        return family
+
+    family = await _settled(authorization.families, await authorization.store.transact(work), _BAD_REFRESH)
+    user = await _user_of(authorization, family)
+    scopes = granted_scopes(" ".join(narrowed(asked, family.scopes)), client, user.kind)
+    return await _response(authorization, family, user, scopes)
+
+
+Exchange = Callable[[Authorization, Proof, Mapping[str, str]], Awaitable[dict[str, Any]]]
+EXCHANGES: Mapping[str, Exchange] = {
+    "authorization_code": exchange_code,
+    "refresh_token": refresh,
+    "client_credentials": client_credentials,
+}
+"""The grant types that are offered, and the function of each."""
+
+
+def _family_of(authorization: Authorization, code: Code, family_id: str, refresh_key: str) -> Family:
+    settings = authorization.settings
+    is_lasting = "offline_access" in code.scopes
+    seconds = settings.refresh_seconds if is_lasting else settings.access_token_seconds
+    return Family(
+        family_id=family_id,
+        client_id=code.client_id,
+        scopes=code.scopes,
+        expires_at=authorization.now() + timedelta(seconds=seconds),
+        user_id=code.user_id,
+        patient_id=code.patient_id,
+        signed_in_at=code.signed_in_at,
+        nonce=code.nonce,
+        refresh_key=refresh_key if is_lasting else "",
+    )
+
+
+async def _settled(families: Families, result: Family | _Misused, description: str) -> Family:
+    if isinstance(result, _Misused):
+        await families.end(result.family_id)
+        raise _bad_grant(description)
+    return result
+
+
+async def _user_of(authorization: Authorization, family: Family) -> User:
+    user = await authorization.users.get(family.user_id)
+    if user is None:
+        await authorization.families.end(family.family_id)
+        raise OAuthRefusal("invalid_grant", "The user may no longer sign in.")
+    return user
+
+
+async def _response(
+    authorization: Authorization, family: Family, user: User, scopes: tuple[str, ...]
+) -> dict[str, Any]:
+    response = await access_token.issue(authorization, family, scopes, access_token.claims_of_user(family, user))
+    if family.patient_id and any(scope.startswith(("patient/", "launch/patient")) for scope in scopes):
+        response["patient"] = family.patient_id
+    if family.refresh_key:
+        response["refresh_token"] = family.refresh_token()
+    return response
+
+
+def _bad_grant(description: str) -> OAuthRefusal:
+    return OAuthRefusal("invalid_grant", description)

@@ -1,0 +1,104 @@
+"""The access token: a short-lived JWT that says who calls, for whom and with which scopes.
+
+Spec: https://www.rfc-editor.org/rfc/rfc9068
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from fhir_server.access.grant import Grant
+from fhir_server.access.scopes import parse_scopes
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.clients import Client
+from fhir_server.smart.keys import ACCESS_TOKEN_ALGORITHM
+from fhir_server.smart.tokens.family import Family
+from fhir_server.smart.users import User
+
+_TYPE = "at+jwt"
+
+
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The claims of an access token: `exp` and `iat` in seconds since 1970, `family` a family_id, `patient` an id."""
+
+    iss: str
+    aud: str
+    sub: str
+    client_id: str
+    scope: str
+    kind: str
+    exp: int
+    iat: int
+    jti: str
+    family: str
+    actor: str = ""
+    patient: str = ""
+    profession: str = ""
+    organizations: tuple[str, ...] = ()
+    is_operator: bool = False
+
+    def grant(self, display: str) -> Grant:
+        """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
+        return Grant(
+            kind=self.kind,
+            actor=self.actor,
+            client_id=self.client_id,
+            scopes=parse_scopes(self.scope),
+            user_id="" if self.kind == "system" else self.sub,
+            patient_id=self.patient,
+            organizations=self.organizations,
+            profession=self.profession,
+            is_operator=self.is_operator,
+            expires_at=datetime.fromtimestamp(self.exp, UTC),
+            display=display,
+        )
+
+
+def claims_of_user(family: Family, user: User) -> dict[str, Any]:
+    """Return the claims that say which user calls."""
+    return {
+        "sub": user.user_id,
+        "kind": user.kind,
+        "actor": user.actor,
+        "patient": family.patient_id,
+        "profession": user.profession,
+        "organizations": user.organizations,
+    }
+
+
+def claims_of_system(client: Client) -> dict[str, Any]:
+    """Return the claims that say which backend service calls."""
+    return {"sub": client.client_id, "kind": "system", "actor": client.actor, "is_operator": client.is_operator}
+
+
+async def issue(
+    authorization: Authorization, family: Family, scopes: tuple[str, ...], caller: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the token response of a new access token, which ends with its family at the latest."""
+    now_seconds = authorization.now_seconds()
+    left_seconds = int(family.expires_at.timestamp()) - now_seconds
+    expires_in = min(authorization.settings.access_token_seconds, left_seconds)
+    claims = Claims(
+        iss=authorization.issuer,
+        aud=authorization.base_url,
+        client_id=family.client_id,
+        scope=" ".join(scopes),
+        exp=now_seconds + expires_in,
+        iat=now_seconds,
+        jti=authorization.new_id(),
+        family=family.family_id,
+        **caller,
+    )
+    token = await authorization.keys.sign(ACCESS_TOKEN_ALGORITHM, msgspec.to_builtins(claims), _TYPE)
+    return {"access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": claims.scope}
+
+
+async def decode(authorization: Authorization, token: str) -> Claims | None:
+    """Return the claims of a token that we signed for this server and that did not expire, or None."""
+    try:
+        claims = msgspec.convert(await authorization.keys.verify(ACCESS_TOKEN_ALGORITHM, token, _TYPE), Claims)
+    except ValueError:
+        return None
+    is_ours = claims.iss == authorization.issuer and claims.aud == authorization.base_url
+    return claims if is_ours and claims.exp > authorization.now().timestamp() else None
