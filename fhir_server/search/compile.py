@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.foundation.structure import code_set
 from fhir_server.search.index_row import TOKEN, IndexRow
@@ -94,12 +95,16 @@ def _component(
     return Component(tree, is_from_root)
 
 
+SWAPPED: Final = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
+"""R4 4.0.1 names the definitions of its two components in each other's place."""
+
+
 def component_parameter(parameter: SearchParameter, index: int, parameters: Parameters) -> SearchParameter:
-    """Return the parameter that says a component's type; the definition may call it by another version's URL."""
-    definition = parameter.components[index].definition
+    """Return the parameter that says a component's type; raises Unprocessable when it is not known."""
+    definition = parameter.components[1 - index if parameter.url == SWAPPED else index].definition
     found = parameters.by_url(definition)
     if found is None:
-        raise KeyError(f"{parameter.url}: component {definition} is not known")
+        raise Unprocessable(f"SearchParameter {parameter.url}: component {definition} is not known.")
     return found
 
 

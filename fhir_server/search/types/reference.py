@@ -35,9 +35,10 @@ def identifier(emit: Emit, parameter: str, element: int, value: dict[str, Any]) 
 
 
 def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
-    """Write the URL of a canonical, and its version."""
+    """Write the URL of a canonical, and its version; `#id` names what the resource contains."""
     url, _, version = value.partition("|")
-    emit((REFERENCE, parameter, element, "", url, version))
+    if url[:1] != "#":
+        emit((REFERENCE, parameter, element, "", url, version))
 
 
 def uri(emit: Emit, parameter: str, element: int, value: str) -> None:
