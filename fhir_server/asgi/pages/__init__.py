@@ -1,0 +1,29 @@
+"""The pages that people use, and the OAuth endpoints: a FastAPI application beside the FHIR API.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html
+"""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from fhir_server.asgi.pages.consent import consent_routes
+from fhir_server.asgi.pages.discovery import discovery_routes
+from fhir_server.asgi.pages.oauth import oauth_routes
+from fhir_server.asgi.pages.refusals import REFUSALS
+from fhir_server.asgi.pages.sign_in import sign_in_routes
+from fhir_server.smart.authorization import Authorization
+
+__all__ = ["pages"]
+
+
+def pages(authorization: Authorization) -> FastAPI:
+    """Make the application of everything outside the FHIR base, and of `[base]/.well-known/smart-configuration`."""
+    app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
+    for routes in (discovery_routes, oauth_routes, sign_in_routes, consent_routes):
+        app.include_router(routes(authorization))
+    for refusal, answer in REFUSALS.items():
+        app.add_exception_handler(refusal, answer)
+    app.mount("/pages", StaticFiles(directory=Path(__file__).parent / "static"))
+    return app

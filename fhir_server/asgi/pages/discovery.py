@@ -1,0 +1,41 @@
+"""Discovery documents and public keys: readable by any page of any origin.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known
+"""
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from fhir_server.asgi.pages.responses import json
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.configuration import openid_configuration, smart_configuration
+
+_PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
+
+
+def discovery_routes(authorization: Authorization) -> APIRouter:
+    """Return the routes of what a client reads before it asks."""
+    routes = APIRouter()
+    base_path = urlsplit(authorization.base_url).path
+    issuer_path = urlsplit(authorization.issuer).path
+
+    async def smart() -> Response:
+        return json(smart_configuration(authorization), headers=_PUBLIC)
+
+    async def openid() -> Response:
+        return json(openid_configuration(authorization), headers=_PUBLIC)
+
+    async def jwks() -> Response:
+        return json(authorization.keys.jwks(), headers=_PUBLIC)
+
+    for path, answer in (
+        (f"{base_path}/.well-known/smart-configuration", smart),
+        (f"{issuer_path}/.well-known/openid-configuration", openid),
+        (f"/.well-known/oauth-authorization-server{issuer_path}", openid),
+        ("/.well-known/jwks.json", jwks),
+        ("/oauth/jwks", jwks),
+    ):
+        routes.add_api_route(path, answer, methods=["GET", "HEAD"], response_model=None)
+    return routes

@@ -1,0 +1,69 @@
+"""The endpoints that clients call: token, introspect, revoke; from pages, only those of registered origins.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fhir_server.asgi.pages.forms import form_pairs
+from fhir_server.asgi.pages.refusals import REFUSALS
+from fhir_server.asgi.pages.responses import NOT_KEPT, json
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.introspect import introspect
+from fhir_server.smart.refusal import OAuthRefusal
+from fhir_server.smart.revoke import revoke
+from fhir_server.smart.token import token
+
+Endpoint = Callable[[Authorization, list[tuple[str, str]], str], Awaitable[dict[str, Any] | None]]
+
+
+def oauth_routes(authorization: Authorization) -> APIRouter:
+    """Return the routes of the endpoints that clients post to."""
+    routes = APIRouter(prefix="/oauth")
+    for name, endpoint in ENDPOINTS.items():
+        routes.add_api_route(f"/{name}", _post(authorization, endpoint), methods=["POST"], response_model=None)
+        routes.add_api_route(f"/{name}", _preflight(authorization), methods=["OPTIONS"], response_model=None)
+    return routes
+
+
+ENDPOINTS: dict[str, Endpoint] = {"token": token, "introspect": introspect, "revoke": revoke}
+"""The endpoints by the last part of their address."""
+
+
+def _post(authorization: Authorization, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def post(request: Request) -> Response:
+        try:
+            pairs = await form_pairs(request)
+            content = await endpoint(authorization, pairs, request.headers.get("authorization", ""))
+            response = Response(status_code=200, headers=NOT_KEPT) if content is None else json(content)
+        except OAuthRefusal as refusal:
+            response = await REFUSALS[OAuthRefusal](request, refusal)
+        response.headers.update(await _allowed(authorization, request))
+        return response
+
+    return post
+
+
+def _preflight(authorization: Authorization) -> Callable[[Request], Awaitable[Response]]:
+    async def preflight(request: Request) -> Response:
+        headers = await _allowed(authorization, request)
+        if len(headers) > 1:
+            headers["Access-Control-Allow-Methods"] = "POST"
+            headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            headers["Access-Control-Max-Age"] = "600"
+        return Response(status_code=204, headers=headers)
+
+    return preflight
+
+
+async def _allowed(authorization: Authorization, request: Request) -> dict[str, str]:
+    origin = request.headers.get("origin", "")
+    headers = {"Vary": "Origin"}
+    if origin and origin in await authorization.clients.origins():
+        headers["Access-Control-Allow-Origin"] = origin
+    return headers

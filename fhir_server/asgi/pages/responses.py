@@ -1,0 +1,71 @@
+"""Answers: pages that no other site may frame or read, redirects, and JSON that no cache keeps.
+
+Spec: https://www.w3.org/TR/CSP3/, https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fhir_server.asgi.pages.language import LANGUAGES, language_of
+from fhir_server.asgi.pages.texts import TEXTS
+
+NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_HEADERS = {**NOT_KEPT, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?", re.ASCII)
+_templates = Environment(
+    loader=PackageLoader("fhir_server.asgi.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+
+def page(
+    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, form_target: str = ""
+) -> Response:
+    """Return a page in the reader's language; `form_target` is a redirect URI that its form may lead to.
+
+    `values["page_query"]` is the query that leads to the page by GET, which the address of an answered form lacks.
+
+    Browsers hold the redirect that answers a form to `form-action`, so that a client's address must be named there.
+    """
+    language = language_of(request)
+    words = TEXTS[language]
+    query = request.url.query if request.method == "GET" else values.get("page_query")
+    switches = [] if query is None else [(code, name, _switch(query, code)) for code, name in LANGUAGES.items()]
+    html = _templates.get_template(template).render(language=language, t=words, switches=switches, **values)
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"form-action 'self' {_origin(form_target)}".rstrip()
+    )
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY", "Content-Language": language}
+    response = Response(html, status, headers, "text/html; charset=utf-8")
+    if request.query_params.get("lang") in LANGUAGES:
+        response.set_cookie("lang", language, max_age=31_536_000, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def redirect(location: str) -> Response:
+    """Send the browser elsewhere with a GET; what was posted is not sent again."""
+    return Response(status_code=303, headers={**_HEADERS, "Location": location})
+
+
+def json(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] = NOT_KEPT) -> Response:
+    """Return a JSON object, by default one that no cache keeps."""
+    return Response(msgspec.json.encode(content), status, dict(headers), "application/json")
+
+
+def _switch(query: str, language: str) -> str:
+    """Return the address of a page in another language."""
+    pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "lang"]
+    return "?" + urlencode([*pairs, ("lang", language)])
+
+
+def _origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+    return origin if _ORIGIN.fullmatch(origin) else ""
