@@ -1,0 +1,154 @@
+"""Condition: printed as an SQL expression about one resource; never NULL.
+
+Spec: search.html
+"""
+
+# ruff: noqa: S608 - texts are put together from our own names; every value is bound.
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fhir_server.search.condition import (
+    Always,
+    And,
+    Compare,
+    Condition,
+    Exists,
+    Identity,
+    Never,
+    Not,
+    OfType,
+    Or,
+    Related,
+    Same,
+    Updated,
+)
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION
+from fhir_server.storage.sqlite.printing.comparison import comparison
+from fhir_server.storage.sqlite.printing.printer import Printer, Subject
+from fhir_server.storage.sqlite.printing.source import source
+from fhir_server.storage.sqlite.session import NOW
+
+
+def holds(printer: Printer, condition: Condition, subject: Subject) -> str:
+    """Return the expression that is 1 when the condition holds for the subject, else 0."""
+    return _PRINTERS[type(condition)](printer, condition, subject)
+
+
+def _always(printer: Printer, condition: Always, subject: Subject) -> str:
+    return "1"
+
+
+def _never(printer: Printer, condition: Never, subject: Subject) -> str:
+    return "0"
+
+
+def _and(printer: Printer, condition: And, subject: Subject) -> str:
+    return _joined(" AND ", "1", [holds(printer, part, subject) for part in condition.conditions])
+
+
+def _or(printer: Printer, condition: Or, subject: Subject) -> str:
+    return _joined(" OR ", "0", [holds(printer, part, subject) for part in condition.conditions])
+
+
+def _not(printer: Printer, condition: Not, subject: Subject) -> str:
+    return f"NOT ({holds(printer, condition.condition, subject)})"
+
+
+def _compare(printer: Printer, condition: Compare, subject: Subject) -> str:
+    rows = source(printer, condition, subject)
+    return f"EXISTS (SELECT 1 FROM {rows.table} WHERE {_joined(' AND ', '1', list(rows.where))})"
+
+
+def _same(printer: Printer, condition: Same, subject: Subject) -> str:
+    if not condition.comparisons:
+        return "0"
+    sources = [source(printer, compare, subject) for compare in condition.comparisons]
+    elements = [rows.expressions["element"] for rows in sources]
+    where = [text for rows in sources for text in rows.where]
+    where += [f"{elements[0]} > 0", *(f"{element} = {elements[0]}" for element in elements[1:])]
+    tables = " CROSS JOIN ".join(rows.table for rows in sources)
+    return f"EXISTS (SELECT 1 FROM {tables} WHERE {' AND '.join(where)})"
+
+
+def _identity(printer: Printer, condition: Identity, subject: Subject) -> str:
+    return comparison(printer, f"{subject.alias}.id", "in", condition.resource_ids)
+
+
+def _updated(printer: Printer, condition: Updated, subject: Subject) -> str:
+    column = f"{subject.alias}.last_updated"
+    return _joined(" AND ", "1", [comparison(printer, column, *test[1:]) for test in condition.tests])
+
+
+def _of_type(printer: Printer, condition: OfType, subject: Subject) -> str:
+    if subject.resource_type:
+        return "1" if subject.resource_type in condition.resource_types else "0"
+    names = comparison(printer, "name", "in", condition.resource_types)
+    return f"{subject.alias}.type IN (SELECT id FROM resource_type WHERE {names})"
+
+
+def _exists(printer: Printer, condition: Exists, subject: Subject) -> str:
+    return (_named_by if condition.is_reverse else _names)(printer, condition, subject)
+
+
+def _names(printer: Printer, condition: Exists, subject: Subject) -> str:
+    other = Subject(printer.alias(), condition.resource_type)
+    to_type = (("target_type", "eq", condition.resource_type),)
+    rows = source(printer, Compare(REFERENCE, condition.parameter, to_type), subject)
+    where = (
+        *rows.where,
+        f"{other.alias}.type = {printer.resource_type(condition.resource_type)}",
+        f"{other.alias}.id = {rows.expressions['target_id']}",
+        f"NOT {other.alias}.is_deleted",
+        f"({holds(printer, condition.condition, other)})",
+    )
+    tables = f"{rows.table} CROSS JOIN resource {other.alias} INDEXED BY resource_by_id"
+    return f"EXISTS (SELECT 1 FROM {tables} WHERE {' AND '.join(where)})"
+
+
+def _named_by(printer: Printer, condition: Exists, subject: Subject) -> str:
+    row, other = printer.alias(), Subject(printer.alias(), condition.resource_type)
+    where = (
+        f"{row}.p = {printer.parameter(condition.parameter, REFERENCE, other)}",
+        f"{row}.target_type = {subject.alias}.type",
+        f"{row}.target_id = {subject.alias}.id",
+        f"{other.alias}.rid = {row}.rid",
+        f"NOT {other.alias}.is_deleted",
+        f"({holds(printer, condition.condition, other)})",
+    )
+    tables = f"reference {row} CROSS JOIN resource {other.alias}"
+    return f"EXISTS (SELECT 1 FROM {tables} WHERE {' AND '.join(where)})"
+
+
+def _related(printer: Printer, condition: Related, subject: Subject) -> str:
+    rows, relation = source(printer, Compare(COMPARTMENT, "Patient"), subject), printer.alias()
+    grounds = comparison(printer, "name", "in", condition.grounds)
+    now = printer.bind(NOW)
+    where = (
+        *rows.where,
+        f"{relation}.patient_id = {rows.expressions['compartment_id']}",
+        comparison(printer, f"{relation}.actor", "in", condition.actors),
+        f"{relation}.p IN (SELECT id FROM parameter WHERE family = {RELATION} AND {grounds})",
+        f"{relation}.low <= {now} AND {now} < {relation}.high",
+    )
+    return f"EXISTS (SELECT 1 FROM {rows.table} CROSS JOIN relation {relation} WHERE {' AND '.join(where)})"
+
+
+def _joined(word: str, empty: str, parts: list[str]) -> str:
+    return word.join(f"({part})" for part in parts) if parts else empty
+
+
+_PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
+    Always: _always,
+    Never: _never,
+    And: _and,
+    Or: _or,
+    Not: _not,
+    Compare: _compare,
+    Same: _same,
+    Identity: _identity,
+    Updated: _updated,
+    OfType: _of_type,
+    Exists: _exists,
+    Related: _related,
+}

@@ -1,0 +1,66 @@
+"""Page: the statements of a search: one page of hits, and their total.
+
+Spec: search.html, http.html#search
+"""
+
+# ruff: noqa: S608 - texts are put together from our own names; every value is bound.
+
+from typing import Final
+
+from fhir_server.storage.sqlite.printing.driver import driver
+from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
+from fhir_server.storage.sqlite.printing.printer import Printer
+from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
+from fhir_server.storage.sqlite.session import Printed, Session
+
+_COLLECTED_MAXIMUM: Final = 2_000
+"""How many resources are collected and sorted, where walking the index of the sort key is the alternative."""
+
+
+def page(session: Session, plan: Plan) -> Printed:
+    """Return the statement of one page: the columns of `versions_from`, then the sort values."""
+    return session.printed(("page", plan), lambda: _page(session, plan))
+
+
+def total(session: Session, plan: Plan) -> Printed:
+    """Return the statement that counts what all pages hold."""
+    return session.printed(("total", plan.resource_type, plan.condition), lambda: _total(session, plan))
+
+
+def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "") -> str:
+    """Return the statement of the current versions of hits: rid, type, id, version, instant, depositor, content."""
+    name = "(SELECT name FROM resource_type WHERE id = r.type)"
+    if resource_type:
+        name = printer.bind(resource_type)
+    return (
+        f"SELECT r.rid, {name}, r.id, r.version_id, r.last_updated, r.depositor, b.content{keys}"
+        f" FROM ({hits}) h CROSS JOIN resource r ON r.rid = h.rid CROSS JOIN body b ON b.rid = h.rid"
+    )
+
+
+def _page(session: Session, plan: Plan) -> Printed:
+    printer = Printer(session.names)
+    keys = "".join(f", h.k{position}" for position in range(len(plan.sorts)))
+    return printer.printed(versions_from(printer, plan.resource_type, _hits(printer, plan), keys))
+
+
+def _total(session: Session, plan: Plan) -> Printed:
+    printer = Printer(session.names)
+    start = driver(printer, plan.condition, plan.subject)
+    return printer.printed(f"SELECT count(*) FROM {found(printer, plan, start)}")
+
+
+def _hits(printer: Printer, plan: Plan) -> str:
+    start = driver(printer, plan.condition, plan.subject)
+    if not plan.sorts and start is not None and start.is_ordered:
+        return streamed(printer, plan, start)
+    limit = printer.bind(LIMIT)
+    if not may_walk(plan):
+        return collected(printer, plan, start, limit)
+    if start is None or is_walked(plan, start):
+        return f"{walked(printer, plan, limit)} LIMIT {limit}"
+    found_few = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {_COLLECTED_MAXIMUM + 1}))"
+    is_few = f"{found_few} <= {_COLLECTED_MAXIMUM}"
+    small = collected(printer, plan, start, f"CASE WHEN {is_few} THEN {limit} ELSE 0 END")
+    large = walked(printer, plan, f"CASE WHEN {is_few} THEN 0 ELSE {limit} END")
+    return f"SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"

@@ -1,0 +1,71 @@
+"""Printer: collects the arguments and names of one statement while its text is put together.
+
+Arguments are numbered, so that equal shapes give equal texts, which the engine prepares once.
+"""
+
+# ruff: noqa: S608 - texts are put together from our own names; every value is bound.
+
+from typing import Any
+
+import msgspec
+
+from fhir_server.storage.sqlite.names import ACROSS_TYPES, Names
+from fhir_server.storage.sqlite.session import Printed, Slot
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """The resource that a condition speaks of: a row of table `resource`; `resource_type` "" when it may be any."""
+
+    alias: str
+    resource_type: str
+
+
+class Printer:
+    """Numbers the arguments and the aliases of one statement."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._arguments: list[Any] = []
+        self._slots: dict[str, int] = {}
+        self._aliases = 0
+
+    def printed(self, text: str) -> Printed:
+        """Return the statement with its arguments."""
+        slots = tuple((position, name) for name, position in self._slots.items())
+        return Printed(text, tuple(self._arguments), slots)
+
+    def bind(self, value: Any) -> str:
+        """Return the mark of an argument."""
+        if isinstance(value, Slot):
+            if value.name not in self._slots:
+                self._slots[value.name] = len(self._arguments)
+                self._arguments.append(None)
+            return f"?{self._slots[value.name] + 1}"
+        self._arguments.append(value)
+        return f"?{len(self._arguments)}"
+
+    def alias(self) -> str:
+        """Return a new table alias."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def resource_type(self, name: str) -> str:
+        """Return the number of a resource type, or the expression that finds it."""
+        number = self._names.resource_types.get(name)
+        if number is not None:
+            return str(number)
+        return f"(SELECT id FROM resource_type WHERE name = {self.bind(name)})"
+
+    def parameter(self, name: str, family: int, subject: Subject) -> str:
+        """Return the number of a subject's parameter, or the expression that finds it."""
+        resource_type = "" if family in ACROSS_TYPES else subject.resource_type
+        number = self._names.parameters.get((name, family, resource_type))
+        if number is not None:
+            return str(number)
+        owner = self.bind(resource_type)
+        if not resource_type and family not in ACROSS_TYPES:
+            owner = f"(SELECT name FROM resource_type WHERE id = {subject.alias}.type)"
+        return (
+            f"(SELECT id FROM parameter WHERE name = {self.bind(name)} AND family = {family}"
+            f" AND resource_type = {owner})"
+        )

@@ -1,0 +1,114 @@
+"""Rows: what each family of index rows is in the tables, and how a resource's rows are packed and compared.
+
+A *key* is a row as it is stored, without the resource: `(p, columns ..., element)`, columns as in `FAMILIES`.
+"""
+
+# ruff: noqa: S608 - texts are put together from our own names; every value is bound.
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from fhir_server.search.index_row import (
+    COMPARTMENT,
+    DATE,
+    NUMBER,
+    QUANTITY,
+    REFERENCE,
+    RELATION,
+    STRING,
+    TOKEN,
+    URI,
+    IndexRow,
+)
+from fhir_server.storage.sqlite.names import Naming
+
+Key = tuple[Any, ...]
+Keys = dict[int, set[Key]]
+"""The keys of one resource by family."""
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One family's table: `columns` in stored order, before `element`."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    @property
+    def insert(self) -> str:
+        """Return the statement that adds a key and its resource."""
+        columns = ("p", *self.columns, "element", "rid")
+        return f"INSERT INTO {self.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+    @property
+    def delete(self) -> str:
+        """Return the statement that removes a key of its resource."""
+        columns = ("p", *self.columns, "element", "rid")
+        return f"DELETE FROM {self.table} WHERE {' AND '.join(f'{column} = ?' for column in columns)}"
+
+
+FAMILIES: Final[dict[int, Family]] = {
+    TOKEN: Family("token", ("code", "system")),
+    STRING: Family("string", ("folded", "exact")),
+    DATE: Family("date", ("low", "high")),
+    NUMBER: Family("number", ("low", "high")),
+    QUANTITY: Family("quantity", ("low", "high", "system", "code")),
+    REFERENCE: Family("reference", ("target_type", "target_id", "version")),
+    URI: Family("uri", ("value",)),
+    COMPARTMENT: Family("compartment", ("compartment_id", "type")),
+    RELATION: Family("relation", ("actor", "patient_id", "low", "high")),
+}
+INSERTS: Final = {number: family.insert for number, family in FAMILIES.items()}
+DELETES: Final = {number: family.delete for number, family in FAMILIES.items()}
+
+
+def finite(number: float) -> float:
+    """Return the number, the greatest or smallest float instead of an infinity: JSON has none."""
+    return min(max(float(number), -sys.float_info.max), sys.float_info.max)
+
+
+_COLUMNS: Final[dict[int, Callable[[Naming, str, IndexRow], Key]]] = {
+    TOKEN: lambda naming, _, row: (row[4], naming.system(row[3]), row[2]),
+    STRING: lambda naming, _, row: (row[3], row[4], row[2]),
+    DATE: lambda naming, _, row: (row[3], row[4], row[2]),
+    NUMBER: lambda naming, _, row: (finite(row[3]), finite(row[4]), row[2]),
+    QUANTITY: lambda naming, _, row: (finite(row[3]), finite(row[4]), naming.system(row[5]), row[6], row[2]),
+    REFERENCE: lambda naming, _, row: (naming.resource_type(row[3]), row[4], row[5], row[2]),
+    URI: lambda naming, _, row: (row[3], row[2]),
+    COMPARTMENT: lambda naming, resource_type, row: (row[3], naming.resource_type(resource_type), row[2]),
+    RELATION: lambda naming, _, row: (row[3], row[4], row[5], row[6], row[2]),
+}
+
+
+def keys_of(naming: Naming, resource_type: str, rows: Sequence[IndexRow]) -> Keys:
+    """Return the keys of a resource's rows, each once."""
+    keys: Keys = {}
+    for row in rows:
+        family = row[0]
+        p = naming.parameter(row[1], family, resource_type)
+        keys.setdefault(family, set()).add((p, *_COLUMNS[family](naming, resource_type, row)))
+    return keys
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[int, dict[int, list[tuple[Any, ...]]]]).decode
+
+
+def pack(keys: Keys) -> str:
+    """Return the keys as JSON: `{family: {p: [[columns ..., element], ...]}}`, so that SQL can ask for `$."p"`."""
+    packed: dict[int, dict[int, list[Key]]] = {}
+    for family, family_keys in keys.items():
+        parameters: dict[int, list[Key]] = packed.setdefault(family, {})
+        for key in sorted(family_keys):
+            parameters.setdefault(key[0], []).append(key[1:])
+    return _encode(packed).decode()
+
+
+def unpack(content: str) -> Keys:
+    """Return the keys that `pack` packed."""
+    return {
+        family: {(p, *columns) for p, listed in parameters.items() for columns in listed}
+        for family, parameters in _decode(content).items()
+    }

@@ -1,0 +1,1 @@
+"""Writing: the one writer thread, the groups of works it commits together, and their transactions."""
