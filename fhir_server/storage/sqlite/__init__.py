@@ -1,1 +1,5 @@
-"""SQLite, embedded: the default backend. `store.SqliteStore` is the door; `schema/` holds the tables."""
+"""SQLite, embedded: the default backend; `schema/` holds the tables, `printing/` the conditions as SQL."""
+
+from fhir_server.storage.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

@@ -32,6 +32,7 @@ from fhir_server.storage.store import History, Page, Search, Transaction
 
 T = TypeVar("T")
 
+_FILE: Final = "fhir.sqlite"
 _INLINE_SECONDS: Final = 0.003
 _WRITER_CACHE_BYTES: Final = 64 * 1024 * 1024
 _READER_CACHE_BYTES: Final = 16 * 1024 * 1024
@@ -45,22 +46,27 @@ def utc_now() -> datetime:
 class Options(msgspec.Struct, frozen=True):
     """How a store works: `search_seconds` bounds one search, `busy_seconds` the wait for another process's write.
 
-    `now` is the clock that relations and expiries are judged by; `recorder` is called with every statement.
+    `recorder` is called with every statement.
     """
 
     search_seconds: float = 10.0
     busy_seconds: float = 5.0
     readers: int = 2
-    now: Callable[[], datetime] = utc_now
     recorder: Recorder | None = None
 
 
 class SqliteStore:
-    """A Store in one SQLite file; any number of processes may open it, one of them writes at a time."""
+    """A Store in one SQLite file; any number of processes may open it, one of them writes at a time.
 
-    def __init__(self, path: str | Path, options: Options = Options()) -> None:  # noqa: B008
+    `path` names the file, or a folder that is to hold it; `now` is the clock that relations and expiries are judged by.
+    """
+
+    def __init__(
+        self, path: str | Path, *, now: Callable[[], datetime] = utc_now, options: Options | None = None
+    ) -> None:
         self._path = Path(path)
-        self._options = options
+        self._now = now
+        self._options = options or Options()
         self._parts: _Parts | None = None
 
     async def open(self) -> None:
@@ -138,6 +144,12 @@ class SqliteStore:
 
     def _open(self) -> None:
         options = self._options
+        if self._path.is_dir():
+            self._path /= _FILE
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"The folder of the database cannot be made: {error.strerror}.") from error
         connection = Connection(self._path, _WRITER_CACHE_BYTES, options.busy_seconds, options.recorder)
         try:
             migrate(connection)
@@ -151,7 +163,7 @@ class SqliteStore:
         names = Names()
         names.load(connection)
         secret = connection.rows("SELECT key FROM secret")[0][0]
-        writing = Session(connection, names, options.now, secret, {}, options.search_seconds)
+        writing = Session(connection, names, self._now, secret, {}, options.search_seconds)
         reading = [
             msgspec.structs.replace(
                 writing,
