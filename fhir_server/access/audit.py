@@ -13,7 +13,6 @@ import msgspec
 from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
 
-
 QUERY_CHARACTERS: Final = 2_000
 """A journal entry keeps so much of a search; a query of that length was cut, and is not read any more."""
 

@@ -30,6 +30,9 @@ _SUBJECTS: Final = {"Device": "patient", "Task": "for"}
 ATTACHED_TYPES: Final = frozenset({"Binary", "Bundle"})
 """What a DocumentReference points at, and thereby governs."""
 
+GOVERNED_TYPES: Final = ATTACHED_TYPES | {"AuditEvent", "DocumentManifest", "List", "Provenance"}
+"""Types that name their governors in their own elements; others only in `meta.source`."""
+
 
 def access_rows(resource: dict[str, Any], depositor: str, inherited: Iterable[IndexRow] = ()) -> list[IndexRow]:
     """Return the labels, authors, depositor, governors, relations and own compartments of a resource, each row once.
@@ -69,22 +72,36 @@ def governors(resource: dict[str, Any]) -> list[str]:
     """Return the local references of what governs a resource, as the resource itself names them.
 
     `meta.source` for what was converted from a document, `securityContext` of a Binary, targets of a Provenance,
-    entities of an AuditEvent. The directory of professionals is shared by all documents: none governs it.
+    entities of an AuditEvent, documents of a List (submission set, folder) or DocumentManifest, which tells of each.
+    The directory of professionals is shared by all documents: none governs it.
     """
     resource_type = resource.get("resourceType")
-    found: list[str] = []
+    found = _named_governors(resource)
     source = local_reference(resource.get("meta", {}).get("source"))
     if source.startswith("DocumentReference/") and resource_type not in PROFESSIONAL_TYPES:
-        found.append(source)
-    if resource_type == "Binary":
-        found += references_of(resource.get("securityContext"))
-    elif resource_type == "Provenance":
-        found += references_of(resource.get("target"))
-    elif resource_type == "AuditEvent":
-        entities = references_of([entity.get("what") for entity in resource.get("entity", ())])
-        found += [reference for reference in entities if not reference.startswith("Patient/")]
+        found = [source, *found]
     own = f"{resource_type}/{resource.get('id')}"
     return [reference for reference in dict.fromkeys(found) if reference != own]
+
+
+def _named_governors(resource: dict[str, Any]) -> list[str]:
+    match resource.get("resourceType"):
+        case "Binary":
+            return references_of(resource.get("securityContext"))
+        case "Provenance":
+            return references_of(resource.get("target"))
+        case "AuditEvent":
+            entities = references_of([entity.get("what") for entity in resource.get("entity", ())])
+            return [reference for reference in entities if not reference.startswith("Patient/")]
+        case "List":
+            return _documents([entry.get("item") for entry in resource.get("entry", ())])
+        case "DocumentManifest":
+            return _documents(resource.get("content"))
+    return []
+
+
+def _documents(elements: Any) -> list[str]:
+    return [reference for reference in references_of(elements) if reference.startswith("DocumentReference/")]
 
 
 def attachments(resource: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from fhir_server.access.extract import (
     ATTACHED_TYPES,
+    GOVERNED_TYPES,
     access_rows,
     attachments,
     governors,
@@ -118,7 +119,7 @@ async def claimed_by(reader: Reader, reference: str) -> list[str]:
 
 
 def _may_be_governed(version: Version) -> bool:
-    if version.resource_type in ATTACHED_TYPES or version.resource_type in ("Provenance", "AuditEvent"):
+    if version.resource_type in GOVERNED_TYPES:
         return True
     return b'"source"' in version.content and b"DocumentReference/" in version.content
 

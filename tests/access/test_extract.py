@@ -93,6 +93,13 @@ def test_a_resource_says_what_governs_it() -> None:
     assert reference("_document", "DocumentReference/d") in access_rows(audit_event, "")
 
 
+def test_a_list_is_governed_by_the_documents_it_tells_of() -> None:
+    items = [{"item": {"reference": "DocumentReference/d"}}, {"item": {"reference": "Condition/c"}}]
+    assert governors({"resourceType": "List", "entry": items}) == ["DocumentReference/d"]
+    manifest = {"resourceType": "DocumentManifest", "content": [{"reference": "DocumentReference/d"}]}
+    assert governors(manifest) == ["DocumentReference/d"]
+
+
 def test_attachments_of_a_document() -> None:
     document = {
         "resourceType": "DocumentReference",
