@@ -22,7 +22,7 @@ from fhir_server.interactions.governance import (
     settle,
 )
 from fhir_server.search.extract import Extractor
-from fhir_server.storage.sqlite.store import Options, SqliteStore
+from fhir_server.storage.sqlite import SqliteStore
 from fhir_server.storage.store import Store, Transaction
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ INVISIBLE = [{"coding": [{"system": VISIBILITY_SYSTEM, "code": "INVISIBLE_PATIEN
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = SqliteStore(tmp_path / "fhir.sqlite", Options(now=lambda: NOW))
+    opened = SqliteStore(tmp_path, now=lambda: NOW)
     await opened.open()
     yield opened
     await opened.close()
