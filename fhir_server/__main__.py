@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fhir_server import __version__, settings
 from fhir_server.settings import Settings, SettingsRefused
@@ -42,8 +43,13 @@ def refusals_told() -> Iterator[None]:
 
     try:
         yield
-    except (SettingsRefused, FhirError, OSError) as error:
-        errors.print(f"[bold red]fhir-server:[/bold red] {error}", soft_wrap=True)
+    except FhirError as refusal:
+        for issue in refusal.issues:
+            place = f" ({', '.join(issue.expression)})" if issue.expression else ""
+            errors.print(f"[bold red]fhir-server:[/bold red] {escape(issue.diagnostics + place)}", soft_wrap=True)
+        raise typer.Exit(2) from refusal
+    except (SettingsRefused, OSError) as error:
+        errors.print(f"[bold red]fhir-server:[/bold red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(2) from error
 
 

@@ -18,7 +18,7 @@ from fhir_server.settings import Settings
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.configuration import smart_configuration
-from fhir_server.storage.sqlite import SqliteStore
+from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
 
 DEPLOYMENT_VARIABLE = "FHIRSERVER_DEPLOYMENT"

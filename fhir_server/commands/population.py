@@ -6,6 +6,7 @@ The NIR numbers are drawn in the test system (1.2.250.1.213.1.4.10) with a right
 import random
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +100,7 @@ class Population:
             "subject": {"reference": patient},
             "effectiveDateTime": taken.isoformat(),
             "valueQuantity": {
-                "value": round(self._random.uniform(low, high), 1),
+                "value": Decimal(f"{self._random.uniform(low, high):.1f}"),
                 "unit": unit,
                 "system": UCUM,
                 "code": unit,

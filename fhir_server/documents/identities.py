@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from fhir_server.documents.finding import Finding
+from fhir_server.documents.finding import Finding, reference_of
 from fhir_server.foundation.operation_outcome import Conflict, MultipleMatches
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import find_match
@@ -38,7 +38,7 @@ async def find_known(finding: Finding, resource: dict[str, Any]) -> Version | No
     """
     found: dict[str, Version] = {}
     for token in national_identifiers(resource):
-        version = await _find(finding, resource["resourceType"], (("identifier", token),))
+        version = await _find(finding, resource["resourceType"], token)
         if version is not None:
             found[version.resource_id] = version
     if len(found) > 1:
@@ -46,23 +46,18 @@ async def find_known(finding: Finding, resource: dict[str, Any]) -> Version | No
     return next(iter(found.values()), None)
 
 
-async def find_role(finding: Finding, role: dict[str, Any]) -> Version | None:
-    """Return the stored PractitionerRole of the same professional, organization and code, or None."""
+async def find_role(finding: Finding, role: dict[str, Any]) -> str:
+    """Return the reference of a stored PractitionerRole of the same professional, organization and codes, or ""."""
     if not all("reference" in role.get(name, {}) for name in ("practitioner", "organization")):
-        return None
-    criteria = [(name, role[name]["reference"]) for name in ("practitioner", "organization")]
-    for concept in role.get("code", ()):
-        criteria += [
-            ("role", f"{coding.get('system', '')}|{coding['code']}")
-            for coding in concept.get("coding", ())
-            if "code" in coding
-        ]
-    return await _find(finding, "PractitionerRole", tuple(criteria))
+        return ""
+    criteria = ((name, role[name]["reference"]) for name in ("practitioner", "organization"))
+    found = await finding.all("PractitionerRole", *criteria)
+    return next((reference_of(other) for other in found if other.get("code") == role.get("code")), "")
 
 
-async def _find(finding: Finding, resource_type: str, criteria: tuple[tuple[str, str], ...]) -> Version | None:
+async def _find(finding: Finding, resource_type: str, token: str) -> Version | None:
     asked = replace(finding.request, resource_type=resource_type)
     try:
-        return await find_match(asked, finding.transaction, finding.runtime, criteria)
+        return await find_match(asked, finding.transaction, finding.runtime, (("identifier", token),))
     except MultipleMatches as several:
         raise Conflict(f"{resource_type}: {several} The stored duplicates must be merged first.") from several

@@ -88,22 +88,22 @@ class Storing:
         """Use the stored resource of the same identity, or create one that other documents will use."""
         linked = Links(self._links).relink(resource)
         known = await self._find(linked)
-        if known is not None:
-            self._links[full_url] = known.reference
-            self._compare(known, resource)
+        if known:
+            self._links[full_url] = known
         elif resource["resourceType"] == "Patient" or _is_identified(resource):
             self._links[full_url] = f"{resource['resourceType']}/{self._runtime.new_id()}"
             await self._create(linked, self._links[full_url])
 
-    async def _find(self, resource: Resource) -> Version | None:
+    async def _find(self, resource: Resource) -> str:
         if resource["resourceType"] == "PractitionerRole":
             return await find_role(self._finding, resource)
-        return await find_known(self._finding, resource)
+        known = await find_known(self._finding, resource)
+        if known is not None and resource["resourceType"] == "Patient":
+            self._compare(known, resource)
+        return known.reference if known is not None else ""
 
     def _compare(self, known: Version, resource: Resource) -> None:
         """Warn when a patient known by INS has other identity traits than the document says."""
-        if resource["resourceType"] != "Patient":
-            return
         stored = msgspec.json.decode(known.content)
         for trait in TRAITS:
             if trait in resource and trait in stored and resource[trait] != stored[trait]:
