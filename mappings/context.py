@@ -16,6 +16,8 @@ from mappings.cda.xml import HL7, Element, child, children, location
 from mappings.conversion import Issue, Severity
 from mappings.fhir import Json
 
+MAX_ISSUES = 1000
+_OVERFLOW = Issue("warning", "incomplete", f"There are other kinds of issues than the {MAX_ISSUES} that are listed.")
 NAMESPACE = UUID("6f1c2f0a-5a5e-5d52-9b3e-0d5c1a7a4c11")
 
 _IDENTIFIED = etree.XPath("descendant::*[@ID]")
@@ -87,6 +89,10 @@ class Context:
         """Note an issue that is already made, and place it at the first element it happened to."""
         key = (issue.severity, issue.code, issue.diagnostics)
         known = self._issues.get(key)
+        if known is None and len(self._issues) >= MAX_ISSUES:
+            issue, element = _OVERFLOW, None
+            key = (issue.severity, issue.code, issue.diagnostics)
+            known = self._issues.get(key)
         place = known.location if known else issue.location
         if place is None and element is not None:
             place = location(element)

@@ -29,9 +29,11 @@ ACTS = tuple(
         "regionOfInterest",
     )
 )
+CI_SIS_ENTRIES = "1.2.250.1.213.1.1.3."
+_MODEL_DOTS = CI_SIS_ENTRIES.count(".")
 MAX_BYTES = 50_000_000
 MAX_DEPTH = 100
-MAX_TAGS = 4_000_000
+MAX_TAGS = 2_000_000
 LIBXML_TEXT_BYTES = 10_000_000
 
 _BYTE_ORDER_MARKS = (
@@ -99,6 +101,18 @@ def local_name(element: Element) -> str:
 def template_ids(element: Element) -> list[str]:
     """List the roots of an element's templateIds, in document order."""
     return [root for template in element.iterchildren(HL7 + "templateId") if (root := template.get("root"))]
+
+
+def model_ids(element: Element) -> list[str]:
+    """List the templates that tell what an act is: the CI-SIS models alone when it names any, with what they refine.
+
+    A CI-SIS model often names the IHE or CCD template that it borrows its shape from, and means something else: an
+    adverse effect borrows the allergy's. The parents count only where there is no CI-SIS model.
+    """
+    found = template_ids(element)
+    models = [template_id for template_id in found if template_id.startswith(CI_SIS_ENTRIES)]
+    general = [template_id.rpartition(".")[0] for template_id in models if template_id.count(".") > _MODEL_DOTS]
+    return [*models, *general] if models else found
 
 
 def _decode(content: bytes) -> tuple[str, bool]:

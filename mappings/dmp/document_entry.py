@@ -32,7 +32,7 @@ def document_reference(conversion: Conversion) -> Json:
             "meta": {"profile": [PROFILE]},
             "contained": [_source_patient(conversion)],
             "masterIdentifier": facts.identifier,
-            "identifier": [facts.set_identifier] if facts.set_identifier else None,
+            "identifier": [{"use": "secondary", **facts.set_identifier}] if facts.set_identifier else None,
             "status": "current",
             "type": composition["type"],
             "category": _category(composition["type"]),

@@ -6,7 +6,7 @@ names several templates goes to the module that is listed first.
 
 from collections.abc import Callable
 
-from mappings.cda.xml import HL7, Element, template_ids
+from mappings.cda.xml import HL7, Element, model_ids
 from mappings.context import Context
 from mappings.entries import allergy, immunization, laboratory, media, problem, vital_sign
 from mappings.fhir import Json
@@ -24,7 +24,7 @@ def convert_entry(entry: Element, context: Context) -> list[Json]:
     for act in entry:
         if act.tag == HL7 + "templateId":
             continue
-        names = [*template_ids(act), *template_ids(entry)]
+        names = [*model_ids(act), *model_ids(entry)]
         known = sorted((ENTRIES[name] for name in names if name in ENTRIES), key=lambda ranked: ranked[0])
         if known:
             found += known[0][1](act, context)

@@ -6,7 +6,7 @@ from mappings.cda.datatypes import boolean
 from mappings.cda.dates import date_time
 from mappings.cda.names import words
 from mappings.cda.vocabulary import INTERNAL, act_status
-from mappings.cda.xml import ACTS, HL7, Element, child, children, template_ids
+from mappings.cda.xml import ACTS, HL7, Element, child, children, model_ids
 from mappings.context import Context
 from mappings.fhir import Json, compact, concept, extension
 from mappings.header.parties import party
@@ -28,7 +28,7 @@ def inner_acts(element: Element) -> Iterator[tuple[str, Element]]:
 
 def has_template(element: Element, template_id_set: frozenset[str]) -> bool:
     """Tell whether an act claims one of those templates."""
-    return not template_id_set.isdisjoint(template_ids(element))
+    return not template_id_set.isdisjoint(model_ids(element))
 
 
 def read(element: Element, context: Context) -> None:

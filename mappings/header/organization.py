@@ -11,8 +11,6 @@ from mappings.header.ins import FR_V2_0203
 
 STRUCTURES = "1.2.250.1.71.4.2.2"
 
-_GATHERED = ("identifier", "type", "telecom", "address")
-
 # IdNat_Struct: the first character tells which register numbers the rest. Choice: a FINESS is taken as a site (FINEG).
 _REGISTERS = {
     ("1", 10): ("https://finess.esante.gouv.fr", "FINEG"),
@@ -51,14 +49,27 @@ def known_or_added(resource: Json, key: str, context: Context) -> Json:
     known = context.resources.get(full_url)
     if known is None:
         return context.add(resource, key)
-    for name, value in resource.items():
-        held: Any = known.setdefault(name, value)
-        if name in _GATHERED:
+    for member, value in resource.items():
+        held: Any = known.setdefault(member, value)
+        if isinstance(value, list) and member != "name":
             held.extend(item for item in value if item not in held)
-        elif held != value:
-            note = f"{resource['resourceType']} {key} is described in several ways: the first {name} was kept."
+    for name in _names(resource):
+        if _spoken(name) not in [_spoken(other) for other in _names(known)]:
+            known.setdefault("name" if isinstance(name, dict) else "alias", []).append(name)
+            note = f"{resource['resourceType']} {key} has several names in this document: all were kept."
             context.report("information", "conflict", note)
     return {"reference": full_url}
+
+
+def _names(resource: Json) -> list[Any]:
+    name = resource.get("name", [])
+    return [*(name if isinstance(name, list) else [name]), *resource.get("alias", [])]
+
+
+def _spoken(name: Json | str) -> str:
+    """Give what of a name tells one person or organisation from another."""
+    words = name if isinstance(name, str) else " ".join([*name.get("given", []), name.get("family", "")])
+    return words.casefold()
 
 
 def organization_identifiers(ids: list[Element]) -> list[Json]:
