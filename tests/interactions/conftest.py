@@ -13,7 +13,7 @@ from fhir_server.access.grant import OPEN
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
-from fhir_server.storage.sqlite import SqliteStore
+from fhir_server.storage.sqlite.store import SqliteStore
 
 BASE_URL = "http://fhir.example.fr/fhir"
 Ask = Callable[..., Awaitable[Response]]

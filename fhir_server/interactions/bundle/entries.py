@@ -89,7 +89,7 @@ def _below(expression: str) -> str:
 
 def _read_entry(index: int, element: Any, outer: Request) -> Entry:
     asked = element.get("request") if isinstance(element, dict) else None
-    if not isinstance(asked, dict):
+    if not isinstance(asked, dict) or "method" not in asked or "url" not in asked:
         raise Unprocessable("An entry of a batch or transaction has a request with method and url.", code="required")
     method, url = text_of(asked, "method"), text_of(asked, "url")
     path, _, query = url.removeprefix(f"{outer.base_url}/").removeprefix("/").partition("#")[0].partition("?")

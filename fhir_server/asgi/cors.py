@@ -1,0 +1,43 @@
+"""CORS: which web origins may call the API from a browser.
+
+Spec: security.html#cors, https://fetch.spec.whatwg.org/#http-cors-protocol
+"""
+
+from typing import Final
+
+from fhir_server.asgi.answer import Answer, Headers
+
+METHODS: Final = b"GET, HEAD, POST, PUT, DELETE, OPTIONS"
+ASKED: Final = (
+    b"accept, authorization, content-type, if-match, if-modified-since, if-none-exist, if-none-match, "
+    b"prefer, x-request-id, x-security-context"
+)
+EXPOSED: Final = b"content-location, etag, last-modified, location, x-request-id"
+DAY_SECONDS: Final = b"86400"
+
+
+class Origins:
+    """The origins that may call; `*` among them stands for any. Credentials are tokens, never cookies."""
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self._is_any = "*" in origins
+        self._known = frozenset(origin.rstrip("/").encode() for origin in origins)
+
+    def headers(self, origin: bytes) -> Headers:
+        """Return what lets a browser's script read the answer; nothing for an unknown origin."""
+        if self._is_any:
+            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
+        if origin in self._known:
+            return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED)]
+        return []
+
+    def preflight(self) -> Answer:
+        """Return the answer to a browser that asks before it calls; `headers` says whether its origin may."""
+        return Answer(
+            204,
+            [
+                (b"access-control-allow-methods", METHODS),
+                (b"access-control-allow-headers", ASKED),
+                (b"access-control-max-age", DAY_SECONDS),
+            ],
+        )

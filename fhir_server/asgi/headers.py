@@ -1,0 +1,136 @@
+"""Headers: what the client accepts, sends and prefers; and what every answer carries.
+
+Spec: http.html#mime-type, http.html#prefer, http.html#concurrency
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from fhir_server.foundation.operation_outcome import NotAcceptable, UnsupportedMediaType
+
+JSON: Final = "json"
+XML: Final = "xml"
+FORM: Final = "form"
+NATIVE: Final = "native"
+"""No FHIR format was asked for: what a Binary answers as the bytes it holds."""
+
+FORMATS: Final = {
+    "json": JSON,
+    "application/fhir+json": JSON,
+    "application/json": JSON,
+    "application/json+fhir": JSON,
+    "text/json": JSON,
+    "xml": XML,
+    "application/fhir+xml": XML,
+    "application/xml": XML,
+    "application/xml+fhir": XML,
+    "text/xml": XML,
+}
+FHIR_FOR_BINARY: Final = frozenset(FORMATS) - {"application/xml", "text/xml", "text/json"}
+"""A Binary may itself be XML (a CDA document is): only these names mean the resource."""
+ANY: Final = ("*/*", "application/*", "*")
+CONTENT_TYPES: Final = {
+    JSON: b"application/fhir+json;charset=utf-8",
+    XML: b"application/fhir+xml;charset=utf-8",
+}
+CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
+VERSIONS: Final = ("", "4.0", "4.0.1")
+ALWAYS_SENT: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Accept, Authorization, Prefer, Origin"),
+)
+OFFERED: Final = "The server speaks application/fhir+json and application/fhir+xml, of fhirVersion 4.0, in UTF-8."
+
+
+@lru_cache(maxsize=512)
+def negotiate(accept: bytes, format_parameter: str) -> str:
+    """Return JSON or XML, as `_format` says, else as the Accept header prefers; JSON when anything will do.
+
+    Raises NotAcceptable.
+    """
+    if format_parameter:
+        name, options = _media_type(format_parameter.replace(" ", "+"))
+        if name in FORMATS and _speaks(options):
+            return FORMATS[name]
+        raise NotAcceptable(f"_format={format_parameter[:100]} is not offered. {OFFERED}")
+    for name, options in _preferred(accept):
+        if name in ANY or name == "text/*":
+            return JSON
+        if name in FORMATS and _speaks(options):
+            return FORMATS[name]
+    if not accept.strip():
+        return JSON
+    raise NotAcceptable(f"Nothing of Accept: {accept[:100].decode('latin-1')} is offered. {OFFERED}")
+
+
+@lru_cache(maxsize=512)
+def negotiate_binary(accept: bytes, format_parameter: str) -> str:
+    """Return JSON or XML when the client names a FHIR format, else NATIVE. Spec: binary.html#rest."""
+    if format_parameter:
+        return negotiate(accept, format_parameter)
+    for name, options in _preferred(accept):
+        return FORMATS[name] if name in FHIR_FOR_BINARY and _speaks(options) else NATIVE
+    return NATIVE
+
+
+@lru_cache(maxsize=512)
+def is_resource(content_type: bytes) -> bool:
+    """Say whether a body sent to Binary is the resource, rather than what a Binary shall hold."""
+    name, _ = _media_type(content_type.decode("latin-1"))
+    return name == "" or name in FHIR_FOR_BINARY
+
+
+@lru_cache(maxsize=512)
+def body_format(content_type: bytes) -> str:
+    """Return the format of a body: JSON, XML or FORM. JSON when no type is given. Raises UnsupportedMediaType."""
+    name, options = _media_type(content_type.decode("latin-1"))
+    if name == "application/x-www-form-urlencoded":
+        return FORM
+    if name == "" or (name in FORMATS and _speaks(options)):
+        return FORMATS.get(name, JSON)
+    raise UnsupportedMediaType(f"A body of type {content_type[:100].decode('latin-1')} is not read here. {OFFERED}")
+
+
+@lru_cache(maxsize=512)
+def preferences(prefer: bytes) -> tuple[str, bool]:
+    """Return Prefer's return (or "") and whether its handling is lenient. What is not understood is ignored."""
+    chosen, is_lenient = "", False
+    for part in prefer.decode("latin-1").replace(";", ",").split(","):
+        name, _, value = part.strip().partition("=")
+        value = value.strip().strip('"')
+        if name.strip().lower() == "return" and value in ("minimal", "representation", "OperationOutcome"):
+            chosen = value
+        elif name.strip().lower() == "handling":
+            is_lenient = value == "lenient"
+    return chosen, is_lenient
+
+
+def _preferred(accept: bytes) -> Iterable[tuple[str, dict[str, str]]]:
+    ranges = [_media_type(part) for part in accept.decode("latin-1").split(",") if part.strip()]
+    weighed = [(_weight(options), name, options) for name, options in ranges]
+    weighed.sort(key=lambda item: -item[0])
+    return [(name, options) for weight, name, options in weighed if weight > 0]
+
+
+def _weight(options: dict[str, str]) -> float:
+    try:
+        return float(options.get("q", "1"))
+    except ValueError:
+        return 0.0
+
+
+def _media_type(text: str) -> tuple[str, dict[str, str]]:
+    name, *parts = text.split(";")
+    options = {}
+    for part in parts:
+        key, _, value = part.partition("=")
+        options[key.strip().lower()] = value.strip().strip('"').lower()
+    return name.strip().lower(), options
+
+
+def _speaks(options: dict[str, str]) -> bool:
+    return options.get("charset", "") in CHARSETS and options.get("fhirversion", "") in VERSIONS

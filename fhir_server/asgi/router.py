@@ -1,0 +1,136 @@
+"""Router: from a route, a query string, headers and a body to a Request.
+
+Spec: http.html#general, http.html#search, binary.html#rest
+"""
+
+from base64 import b64encode
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from fhir_server.access.grant import Grant
+from fhir_server.asgi.answer import Manner
+from fhir_server.asgi.headers import (
+    JSON,
+    XML,
+    body_format,
+    is_resource,
+    negotiate,
+    negotiate_binary,
+    preferences,
+)
+from fhir_server.foundation import fhir_xml
+from fhir_server.foundation.dates import parse_http_date
+from fhir_server.foundation.operation_outcome import BadRequest, UnsupportedMediaType
+from fhir_server.interactions.bundle.route import Route
+from fhir_server.interactions.request import Limits, Request
+
+Parameters = tuple[tuple[str, str], ...]
+PARAMETERS_MAXIMUM: Final = 500
+BODILESS: Final = frozenset({"read", "vread", "history", "delete", "capabilities"})
+READABLE: Final = frozenset({"read", "vread"})
+WRITABLE: Final = frozenset({"create", "update"})
+
+
+class Call(msgspec.Struct, gc=False):
+    """One HTTP request, before its meaning: `headers` by lower-case name."""
+
+    method: str
+    route: Route
+    parameters: Parameters
+    headers: dict[bytes, bytes]
+    body: bytes = b""
+
+
+def decode_parameters(text: bytes) -> Parameters:
+    """Return the pairs of a query string or form, in order. Raises BadRequest when there are too many."""
+    if not text:
+        return ()
+    try:
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=PARAMETERS_MAXIMUM)
+    except ValueError:
+        raise BadRequest(f"More than {PARAMETERS_MAXIMUM} parameters are not read.") from None
+    return tuple(pairs)
+
+
+def choose_form(manner: Manner, call: Call) -> None:
+    """Note how the client wants its answer. Raises NotAcceptable."""
+    format_parameter = ""
+    for name, value in call.parameters:
+        if name == "_format":
+            format_parameter = value
+        elif name == "_pretty":
+            manner.is_pretty = value == "true"
+    route = call.route
+    is_binary = route.resource_type == "Binary" and route.interaction in READABLE
+    choose = negotiate_binary if is_binary else negotiate
+    manner.form = choose(call.headers.get(b"accept", b""), format_parameter)
+
+
+def needs_body(call: Call) -> bool:
+    """Say whether the request carries a body that its interaction reads."""
+    return call.method != "GET" and call.route.interaction not in BODILESS
+
+
+def understand(call: Call, grant: Grant, manner: Manner, limits: Limits) -> Request:
+    """Return the Request that the call means. Raises BadRequest, Unparsable and UnsupportedMediaType."""
+    route, get = call.route, call.headers.get
+    resource, content = _read_body(call, limits) if call.body else (None, b"")
+    wanted, is_lenient = preferences(get(b"prefer", b""))
+    since = get(b"if-modified-since")
+    criteria = get(b"if-none-exist")
+    return Request(
+        interaction=route.interaction,
+        grant=grant,
+        resource_type=route.resource_type,
+        resource_id=route.resource_id,
+        version_id=route.version_id,
+        parameters=call.parameters,
+        content=content,
+        media_type=get(b"content-type", b"").decode("latin-1"),
+        resource=resource,
+        if_match=get(b"if-match", b"").decode("latin-1"),
+        if_none_match=get(b"if-none-match", b"").decode("latin-1"),
+        if_modified_since=parse_http_date(since.decode("latin-1")) if since else None,
+        if_none_exist=criteria.decode("latin-1") if criteria is not None else None,
+        prefer_return=wanted,
+        is_lenient=is_lenient,
+        base_url=manner.base_url,
+        request_id=manner.request_id,
+        compartment=route.compartment,
+        is_get=route.is_get,
+    )
+
+
+def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes]:
+    """Return the resource when the body had to be parsed for its form, and the bytes when they are FHIR JSON."""
+    headers, route = call.headers, call.route
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise UnsupportedMediaType("A body with a Content-Encoding is not read here: send it as it is.")
+    content_type = headers.get(b"content-type", b"")
+    if route.resource_type == "Binary" and route.interaction in WRITABLE and not is_resource(content_type):
+        return _binary(call, content_type), b""
+    if route.interaction[0] == "$" and not content_type.startswith(b"application/x-www-form-urlencoded"):
+        return None, call.body  # an operation knows what body it takes, which need not be FHIR
+    form = body_format(content_type)
+    if form is JSON:
+        return None, call.body
+    if form is XML:
+        return fhir_xml.parse(call.body, max_depth=limits.depth), b""
+    if route.interaction != "search" and route.interaction[0] != "$":
+        raise UnsupportedMediaType("A form is read by searches only; send application/fhir+json.")
+    call.parameters += decode_parameters(call.body)
+    return None, b""
+
+
+def _binary(call: Call, content_type: bytes) -> dict[str, Any]:
+    binary: dict[str, Any] = {"resourceType": "Binary"}
+    if call.route.resource_id:
+        binary["id"] = call.route.resource_id
+    binary["contentType"] = content_type.decode("latin-1")
+    context = call.headers.get(b"x-security-context")
+    if context:
+        binary["securityContext"] = {"reference": context.decode("latin-1")}
+    binary["data"] = b64encode(call.body).decode("ascii")
+    return binary

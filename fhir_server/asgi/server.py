@@ -1,0 +1,167 @@
+"""Server: the FHIR API as one ASGI function; what is outside its base goes to the fallback.
+
+Spec: http.html
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from fhir_server.access.grant import OPEN, Grant
+from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
+from fhir_server.asgi.body import Disconnected, Receive, read_body
+from fhir_server.asgi.cors import Origins
+from fhir_server.asgi.lifespan import lifespan
+from fhir_server.asgi.router import Call, choose_form, decode_parameters, needs_body, understand
+from fhir_server.foundation.operation_outcome import FhirError, NotFound
+from fhir_server.interactions.bundle.route import NoSuchMethod, route
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Response, Runtime
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+GrantOf = Callable[[str], Awaitable[Grant]]
+
+LOG: Final = logging.getLogger("fhir_server")
+REQUEST_ID_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:")
+SMART_CONFIGURATION: Final = ".well-known/smart-configuration"
+
+
+class Broken(FhirError):
+    """A fault of ours: the caller gets the request's id, the log gets the rest."""
+
+    status, code = 500, "exception"
+
+
+class Api(msgspec.Struct, frozen=True):
+    """What the FHIR API is made of.
+
+    `base_url` is the absolute FHIR base (`https://fhir.example.fr/fhir`); the API is served at its path.
+    `grant_of` turns an Authorization header ("" when there is none) into a Grant, or raises Unauthenticated.
+    `smart_configuration` gives the JSON of `.well-known/smart-configuration`; None on an open server.
+    `origins` are the web origins that may call from a browser; ("*",) for any.
+    `fallback` serves what is outside the base; None answers 404. `on_open` runs once the store is open.
+    """
+
+    runtime: Runtime
+    grant_of: GrantOf
+    base_url: str
+    smart_configuration: Callable[[], bytes] | None = None
+    origins: tuple[str, ...] = ()
+    fallback: App | None = None
+    on_open: Callable[[], Awaitable[None]] | None = None
+
+
+def fhir_api(api: Api) -> App:
+    """Return the ASGI application; its lifespan opens and closes the store."""
+    mount = path_of(api.base_url)
+    start = len(mount)
+    origins = Origins(api.origins)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await lifespan(api.runtime, api.on_open, receive, send)
+            return
+        path: str = scope["path"]
+        if kind == "http" and path.startswith(mount) and path[start : start + 1] in ("/", ""):
+            exchange = Exchange(api, origins, scope, receive, path[start + 1 :])
+            try:
+                reply = await exchange.reply()
+            except Disconnected:
+                return
+            await _send(reply, scope, send)
+        elif api.fallback is not None:
+            await api.fallback(scope, receive, send)
+        elif kind == "http":
+            manner = Manner(api.runtime.new_id(), api.base_url)
+            await _send(refuse(NotFound(f"The FHIR base is {api.base_url}."), manner), scope, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    return serve
+
+
+def path_of(base_url: str) -> str:
+    """Return the path of an absolute URL, without a slash at the end: "" for a bare host."""
+    _, _, path = base_url.partition("://")[2].partition("/")
+    return f"/{path}".rstrip("/")
+
+
+async def _send(reply: Answer, scope: Scope, send: Send) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+
+
+class Exchange:
+    """One HTTP request and its answer; `path` is below the base, without a leading slash."""
+
+    __slots__ = ("api", "headers", "manner", "origins", "path", "receive", "scope")
+
+    def __init__(self, api: Api, origins: Origins, scope: Scope, receive: Receive, path: str) -> None:
+        self.api = api
+        self.origins = origins
+        self.scope = scope
+        self.receive = receive
+        self.path = path
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.manner = Manner(request_id(self.headers, api.runtime), api.base_url)
+
+    async def reply(self) -> Answer:
+        """Return the answer, whatever happens; raises Disconnected only."""
+        origin = self.headers.get(b"origin")
+        try:
+            reply = await self._answer(origin)
+        except FhirError as refusal:
+            reply = refuse(refusal, self.manner)
+        except Disconnected:
+            raise
+        except Exception:
+            LOG.exception("request %s failed", self.manner.request_id)
+            text = f"The server failed. Quote request {self.manner.request_id} to its operator."
+            reply = refuse(Broken(text), self.manner)
+        if origin is not None:
+            reply.headers.extend(self.origins.headers(origin))
+        return reply
+
+    async def _answer(self, origin: bytes | None) -> Answer:
+        method: str = self.scope["method"]
+        if method == "OPTIONS" and origin is not None:
+            return finish(self.origins.preflight(), self.manner)
+        if method == "HEAD":
+            method = "GET"
+        if self.path == SMART_CONFIGURATION:
+            return self._smart_configuration(method)
+        parameters = decode_parameters(self.scope["query_string"])
+        call = Call(method, route(method, self.path), parameters, self.headers)
+        choose_form(self.manner, call)
+        request = await self._request(call)
+        return answer(await dispatch(request, self.api.runtime), self.manner)
+
+    async def _request(self, call: Call) -> Request:
+        limits = self.api.runtime.limits
+        if call.route.interaction == "capabilities":
+            return understand(call, OPEN, self.manner, limits)
+        grant = await self.api.grant_of(self.headers.get(b"authorization", b"").decode("latin-1"))
+        if needs_body(call):
+            call.body = await read_body(self.receive, self.headers, limits)
+        return understand(call, grant, self.manner, limits)
+
+    def _smart_configuration(self, method: str) -> Answer:
+        if self.api.smart_configuration is None:
+            raise NotFound("This server runs open: it has no SMART configuration.")
+        if method != "GET":
+            raise NoSuchMethod(method, ("GET",))
+        content = self.api.smart_configuration()
+        return answer(Response(200, content, "application/json"), self.manner)
+
+
+def request_id(headers: dict[bytes, bytes], runtime: Runtime) -> str:
+    """Return the client's X-Request-Id when it is harmless, else a new one."""
+    text = headers.get(b"x-request-id", b"").decode("latin-1")
+    if 0 < len(text) <= 64 and REQUEST_ID_CHARACTERS.issuperset(text):
+        return text
+    return runtime.new_id()

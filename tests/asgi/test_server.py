@@ -1,0 +1,259 @@
+"""The FHIR API over HTTP. Spec: http.html."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from fhir_server.asgi.server import Api, fhir_api, path_of
+from fhir_server.foundation import fhir_json
+
+pytestmark = pytest.mark.anyio
+
+PATIENT = {"resourceType": "Patient", "gender": "male"}
+JSON = "application/fhir+json;charset=utf-8"
+XML = "application/fhir+xml;charset=utf-8"
+
+
+@pytest.mark.spec("http.html#create")
+async def test_create_then_read(client: httpx.AsyncClient) -> None:
+    created = await client.post("Patient", json=PATIENT)
+    assert created.status_code == 201
+    location = created.headers["location"]
+    assert location.startswith("http://fhir.example.fr/fhir/Patient/")
+    assert location.endswith("/_history/1")
+    assert created.headers["etag"] == 'W/"1"'
+    assert created.headers["last-modified"].endswith("GMT")
+    found = await client.get(location.removesuffix("/_history/1"))
+    assert found.content == created.content
+    assert found.headers["content-type"] == JSON
+    assert (await client.get(location)).content == created.content
+
+
+@pytest.mark.spec("http.html#head")
+async def test_head_is_get_without_its_body(client: httpx.AsyncClient) -> None:
+    created = await client.post("Patient", json=PATIENT)
+    place = created.headers["location"].removesuffix("/_history/1")
+    shown = await client.head(place)
+    assert (shown.status_code, shown.content) == (200, b"")
+    assert int(shown.headers["content-length"]) == len(created.content)
+
+
+@pytest.mark.spec("http.html#cread")
+async def test_cread_304_has_no_body(client: httpx.AsyncClient) -> None:
+    created = await client.post("Patient", json=PATIENT)
+    place = created.headers["location"].removesuffix("/_history/1")
+    found = await client.get(place, headers={"If-None-Match": created.headers["etag"]})
+    assert (found.status_code, found.content) == (304, b"")
+    since = await client.get(place, headers={"If-Modified-Since": created.headers["last-modified"]})
+    assert since.status_code == 304
+
+
+@pytest.mark.spec("http.html#mime-type")
+async def test_mime_type_xml_in_and_out(client: httpx.AsyncClient) -> None:
+    body = b'<Patient xmlns="http://hl7.org/fhir"><gender value="male"/></Patient>'
+    created = await client.post(
+        "Patient", content=body, headers={"Content-Type": XML, "Accept": "application/fhir+xml"}
+    )
+    assert created.status_code == 201
+    assert created.headers["content-type"] == XML
+    assert b'<gender value="male"/>' in created.content
+    refused = await client.get("Patient/nobody", params={"_format": "xml"})
+    assert (refused.status_code, refused.headers["content-type"]) == (404, XML)
+    assert b"<OperationOutcome" in refused.content
+
+
+@pytest.mark.spec("http.html#mime-type")
+async def test_mime_type_refusals(client: httpx.AsyncClient) -> None:
+    refused = await client.get("Patient/1", headers={"Accept": "text/turtle"})
+    assert refused.status_code == 406
+    assert refused.json()["resourceType"] == "OperationOutcome"
+    assert (await client.post("Patient", content=b"x", headers={"Content-Type": "text/plain"})).status_code == 415
+    zipped = await client.post("Patient", json=PATIENT, headers={"Content-Encoding": "gzip"})
+    assert zipped.status_code == 415
+
+
+@pytest.mark.spec("http.html#pretty")
+async def test_pretty_indents(client: httpx.AsyncClient) -> None:
+    shown = await client.get("Patient", params={"_pretty": "true"})
+    assert b"\n  " in shown.content
+
+
+@pytest.mark.spec("http.html#search")
+async def test_search_by_form_is_search_by_address_and_its_pages_continue_by_get(client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await client.post("Patient", json=PATIENT)
+    by_form = await client.post("Patient/_search?_count=2", data={"gender": "male"})
+    by_address = await client.get("Patient?_count=2&gender=male")
+    assert by_form.status_code == 200
+    assert [e["fullUrl"] for e in by_form.json()["entry"]] == [e["fullUrl"] for e in by_address.json()["entry"]]
+    links = {link["relation"]: link["url"] for link in by_form.json()["link"]}
+    assert len((await client.get(links["next"])).json()["entry"]) == 1
+
+
+@pytest.mark.spec("http.html#search")
+async def test_search_lenient_tells_what_it_ignored(client: httpx.AsyncClient) -> None:
+    strict = await client.get("Patient?gendre=male")
+    assert strict.status_code == 400
+    assert "gender" in strict.json()["issue"][0]["diagnostics"]
+    lenient = await client.get("Patient?gendre=male", headers={"Prefer": "handling=lenient"})
+    assert lenient.status_code == 200
+
+
+@pytest.mark.spec("http.html#summary")
+async def test_summary_wrong_methods_and_addresses(client: httpx.AsyncClient) -> None:
+    refused = await client.put("Patient/1/_history", json={})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    assert (await client.get("Patinet/1")).status_code == 404
+    assert (await client.get("Patient/a%20b")).status_code == 400
+    assert (await client.get("Patient/1/2/3/4/5")).status_code == 404
+    assert (await client.get("Patient/1/$nothing")).status_code == 404
+
+
+@pytest.mark.spec("http.html#general")
+async def test_general_too_large_a_body_is_413_before_it_is_read(client: httpx.AsyncClient) -> None:
+    assert (await client.post("Patient", content=b"x" * 100_001)).status_code == 413
+
+    async def endless() -> Any:
+        while True:
+            yield b"x" * 10_000
+
+    assert (await client.post("Patient", content=endless())).status_code == 413
+
+
+async def test_general_too_slow_a_body_is_408(client: httpx.AsyncClient) -> None:
+    async def slow() -> Any:
+        yield b"{"
+        await asyncio.sleep(5)
+
+    assert (await client.post("Patient", content=slow())).status_code == 408
+
+
+@pytest.mark.spec("binary.html#rest")
+async def test_binary_goes_in_and_out_as_it_is(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/pdf", "X-Security-Context": "Patient/1"}
+    created = await client.post("Binary", content=b"%PDF-1.7 \xff", headers=headers)
+    assert created.status_code == 201
+    place = created.headers["location"].removesuffix("/_history/1")
+    native = await client.get(place, headers={"Accept": "*/*"})
+    assert (native.content, native.headers["content-type"]) == (b"%PDF-1.7 \xff", "application/pdf")
+    resource = (await client.get(place, headers={"Accept": "application/fhir+json"})).json()
+    assert resource["securityContext"] == {"reference": "Patient/1"}
+    assert resource["contentType"] == "application/pdf"
+    sent = await client.post("Binary", json={"resourceType": "Binary", "contentType": "text/plain", "data": "aGk="})
+    again = await client.get(sent.headers["location"].removesuffix("/_history/1"), headers={"Accept": "text/plain"})
+    assert again.content == b"hi"
+    updated = await client.put(place, content=b"<a/>", headers={"Content-Type": "text/xml"})
+    assert updated.status_code == 200
+    assert (await client.get(place, headers={"Accept": "text/xml"})).content == b"<a/>"
+
+
+async def test_binary_cannot_break_out_of_its_header(client: httpx.AsyncClient) -> None:
+    binary = {"resourceType": "Binary", "contentType": "text/plain\r\nset-cookie: a=b", "data": "aGk="}
+    created = await client.post("Binary", json=binary)
+    if created.status_code == 201:
+        shown = await client.get(created.headers["location"].removesuffix("/_history/1"), headers={"Accept": "*/*"})
+        assert shown.headers["content-type"] == "application/octet-stream"
+        assert "set-cookie" not in shown.headers
+
+
+@pytest.mark.spec("http.html#security")
+async def test_security_headers_and_request_id(client: httpx.AsyncClient) -> None:
+    shown = await client.get("Patient/1", headers={"X-Request-Id": "mine-1"})
+    assert shown.headers["x-request-id"] == "mine-1"
+    assert shown.headers["cache-control"] == "no-store"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert (await client.get("Patient/1", headers={"X-Request-Id": "a b"})).headers["x-request-id"].startswith("new-")
+
+
+@pytest.mark.spec("security.html#authentication")
+async def test_authentication_refused_is_401_with_a_challenge(client: httpx.AsyncClient) -> None:
+    refused = await client.get("Patient/1", headers={"Authorization": "Bearer stolen"})
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert refused.json()["issue"][0]["code"] == "login"
+    assert (await client.get("metadata", headers={"Authorization": "Bearer stolen"})).status_code == 200
+
+
+@pytest.mark.spec("security.html#cors")
+async def test_cors_known_origins_only(client: httpx.AsyncClient) -> None:
+    known = {"Origin": "https://app.example.fr"}
+    asked = await client.options("Patient", headers={**known, "Access-Control-Request-Method": "PUT"})
+    assert asked.status_code == 204
+    assert "PUT" in asked.headers["access-control-allow-methods"]
+    assert asked.headers["access-control-allow-origin"] == known["Origin"]
+    assert (await client.get("metadata", headers=known)).headers["access-control-allow-origin"] == known["Origin"]
+    other = await client.get("metadata", headers={"Origin": "https://evil.example.fr"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_what_is_outside_the_base_goes_to_the_fallback(api: Api) -> None:
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a page"})
+
+    for fallback, expected in ((pages, 200), (None, 404)):
+        transport = httpx.ASGITransport(fhir_api(replace(api, fallback=fallback)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://fhir.example.fr") as client:
+            assert (await client.get("/")).status_code == expected
+            assert (await client.get("/fhirish")).status_code == expected
+            assert (await client.get("/fhir/metadata")).status_code == 200
+
+
+async def test_smart_configuration_is_served_when_there_is_one(api: Api, client: httpx.AsyncClient) -> None:
+    assert (await client.get(".well-known/smart-configuration")).status_code == 404
+    transport = httpx.ASGITransport(fhir_api(replace(api, smart_configuration=lambda: b'{"issuer":"x"}')))
+    async with httpx.AsyncClient(transport=transport, base_url="http://fhir.example.fr/fhir/") as smart:
+        shown = await smart.get(".well-known/smart-configuration", headers={"Accept": "text/html"})
+        assert (shown.json(), shown.headers["content-type"]) == ({"issuer": "x"}, "application/json")
+        assert (await smart.post(".well-known/smart-configuration")).status_code == 405
+
+
+async def test_a_fault_is_500_without_details(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(header: str) -> Any:
+        raise ZeroDivisionError("the secret")
+
+    transport = httpx.ASGITransport(fhir_api(replace(api, grant_of=broken)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://fhir.example.fr/fhir/") as client:
+        shown = await client.get("Patient/1", headers={"X-Request-Id": "quoted"})
+    assert shown.status_code == 500
+    assert "the secret" not in shown.text
+    assert "quoted" in shown.json()["issue"][0]["diagnostics"]
+    assert "quoted" in caplog.text
+
+
+async def test_lifespan_opens_and_closes_the_store(api: Api) -> None:
+    await api.runtime.store.close()
+    told: list[str] = []
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": next(messages)}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        told.append(message["type"])
+
+    await fhir_api(api)({"type": "lifespan"}, receive, send)
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    await api.runtime.store.open()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path"), [("http://a/fhir", "/fhir"), ("http://a", ""), ("https://a/b/c", "/b/c")]
+)
+def test_the_api_is_served_at_the_path_of_its_base(base_url: str, path: str) -> None:
+    assert path_of(base_url) == path
+
+
+async def test_a_transaction_over_http(client: httpx.AsyncClient) -> None:
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"request": {"method": "POST", "url": "Patient"}, "resource": PATIENT}],
+    }
+    done = await client.post("", content=fhir_json.format(bundle), headers={"Content-Type": JSON})
+    assert done.status_code == 200
+    assert done.json()["entry"][0]["response"]["status"] == "201 Created"
