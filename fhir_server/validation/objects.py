@@ -65,11 +65,15 @@ class ObjectCheck:
             found = self._check_choices(node, found)
         if self._rule is not None and (problems := self._rule(node)):
             found = (found or []) + problems
-        if len(node) < 2 and "resourceType" not in node and (not node or "id" in node):
+        if len(node) < 2 and "resourceType" not in node and self._is_empty(node):
             found = (found or []) + [
                 Problem("invariant", "ele-1: The object is empty: leave it out, or give it content.")
             ]
         return found
+
+    def _is_empty(self, node: dict[str, Any]) -> bool:
+        # The id of a primitive stands in an object of its own, which adds to the value.
+        return not node or ("id" in node and self._name != "Element")
 
     def _compile(self) -> dict[str, Check]:
         facts = structure(self._name)
