@@ -166,6 +166,31 @@ async def test_pointing_at_a_foreign_attachment_opens_nothing(store: Store) -> N
     assert not await sees(store, "Binary/b", STRANGER)
 
 
+async def test_nor_does_pointing_at_it_before_it_is_there(store: Store) -> None:
+    await put(store, document("2"), depositor="Patient/2")
+    await put(store, BINARY)
+    assert not await sees(store, "Binary/b", STRANGER)
+
+
+async def test_a_deleted_care_team_stays_ended_when_its_document_is_relabelled(store: Store) -> None:
+    doctor = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.rs"))
+    care_team = {
+        "resourceType": "CareTeam",
+        "id": "t",
+        "meta": {"source": "DocumentReference/d"},
+        "status": "active",
+        "subject": {"reference": "Patient/1"},
+        "participant": [{"member": {"reference": "Practitioner/doctor"}}],
+    }
+    observation = {key: value for key, value in CONVERTED.items() if key != "meta"}
+    await put(store, document(), care_team, observation)
+    assert await sees(store, "Observation/o", doctor)
+    await delete(store, "CareTeam", "t")
+    assert not await sees(store, "Observation/o", doctor)
+    await put(store, document(labels=INVISIBLE))
+    assert not await sees(store, "Observation/o", doctor)
+
+
 async def test_an_attachment_does_not_follow_a_later_pointer(store: Store) -> None:
     await put(store, document(), BINARY)
     await put(store, {**document("2"), "id": "e"})
