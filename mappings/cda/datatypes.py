@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal, InvalidOperation
 
-from mappings.cda.vocabulary import absent_reason, concept_map, system_uri, urn
+from mappings.cda.vocabulary import absent_reason, system_uri, urn
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact
@@ -153,8 +153,3 @@ def boolean(text: str | None) -> bool | None:
 def confidentiality(code: str | None) -> str | None:
     """Give the code when FHIR's Composition.confidentiality may hold it."""
     return code if code in ("U", "L", "M", "N", "R", "V") else None
-
-
-def known_codes(table: str) -> frozenset[str]:
-    """List the CDA codes that a table of concept_maps knows."""
-    return frozenset(concept_map(table))
