@@ -22,11 +22,33 @@ RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 
 TYPES = ["Patient", "Observation", "Bundle", "Binary", "AuditEvent", "DocumentReference", "Nothing"]
 SEGMENTS = [*TYPES, "1", "p", "_history", "_search", "$op", "metadata", "*", "", "é", "a b", "..", "%00", "_history/2"]
-NAMES = (
-    "_id identifier name subject date _count _sort _include _revinclude _cursor _summary _elements _format _total "
-    "_since _at _has:Observation:subject:code value-quantity subject:Patient.name code-value-quantity _lastUpdated "
-    "_type birthdate _pretty mode"
-).split()
+NAMES = [
+    "_id",
+    "identifier",
+    "name",
+    "subject",
+    "date",
+    "_count",
+    "_sort",
+    "_include",
+    "_revinclude",
+    "_cursor",
+    "_summary",
+    "_elements",
+    "_format",
+    "_total",
+    "_since",
+    "_at",
+    "_has:Observation:subject:code",
+    "value-quantity",
+    "subject:Patient.name",
+    "code-value-quantity",
+    "_lastUpdated",
+    "_type",
+    "birthdate",
+    "_pretty",
+    "mode",
+]
 VALUES = [
     "1",
     "",
