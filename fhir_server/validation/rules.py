@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fhir_server.foundation.dates import interval
 from fhir_server.foundation.operation_outcome import BadRequest
-from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.foundation.references import parse_reference
 from fhir_server.validation.problem import Check, Problem, Problems
 
 Rule = Callable[[dict[str, Any]], Problems | None]
@@ -65,18 +65,10 @@ def target_check(check_object: Check, targets: frozenset[str]) -> Check:
         reference = value.get("reference")
         if problems or reference.__class__ is not str or reference.partition("/")[0] in targets:
             return problems
-        target_type = _target_type(reference)
+        target_type = parse_reference(reference).target_type
         if not target_type or target_type in targets:
             return None
         sentence = f"The reference points to {target_type}, and may point to {', '.join(sorted(targets))}."
         return [Problem("structure", sentence, ".reference")]
 
     return check
-
-
-def _target_type(reference: str) -> str:
-    """Return the resource type that a literal reference names; "" when it names none, as urn:uuid does."""
-    path = reference.partition("?")[0].partition("#")[0].partition("/_history/")[0]
-    last = path.rpartition("/")
-    resource_type = last[2] if "?" in reference else last[0].rpartition("/")[2]
-    return resource_type if resource_type in RESOURCE_TYPES else ""
