@@ -56,7 +56,7 @@ class Authorization:
         settings: AuthorizationSettings = DEFAULT_SETTINGS,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.issuer = self.base_url.rpartition("/")[0]
+        self.issuer = self.base_url.removesuffix("/fhir")
         self.store = store
         self.now = now
         self.new_id = new_id

@@ -54,7 +54,7 @@ class Users:
         self._store = store
         self._new_id = new_id
         self._hasher = hasher or PasswordHasher()
-        self._unknown_hash = self._hasher.hash(new_id())
+        self._unknown_hash = ""
         self._turns = asyncio.Semaphore(2)
 
     async def add(self, user: User, password: str) -> User:
@@ -108,6 +108,7 @@ class Users:
         user_id = await self._store.record(_LOGIN_KIND, normalize(login))
         user = await self.get(user_id.decode() if user_id is not None else "")
         known_hash = user.password_hash if user is not None else ""
+        self._unknown_hash = self._unknown_hash or await self._in_turn(self._hasher.hash, self._new_id())
         is_right = await self._in_turn(self._matches, known_hash or self._unknown_hash, password[:_LONGEST_PASSWORD])
         return user if is_right and known_hash else None
 

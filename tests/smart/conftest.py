@@ -2,8 +2,9 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,41 +16,10 @@ from joserfc.jws import JWSRegistry
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.clients import Client
 from fhir_server.smart.users import User
+from fhir_server.storage.sqlite.store import SqliteStore
 
 BASE = "https://record.example/fhir"
 TOKEN_URL = "https://record.example/oauth/token"
-
-
-class MemoryStore:
-    """The records of a store, in memory."""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._records: dict[tuple[str, str], tuple[bytes, datetime | None]] = {}
-
-    async def record(self, kind: str, key: str) -> bytes | None:
-        content, expires_at = self._records.get((kind, key), (None, None))
-        return None if expires_at is not None and expires_at <= self._now() else content
-
-    async def records(self, kind: str) -> list[tuple[str, bytes]]:
-        keys = sorted(key for found, key in self._records if found == kind)
-        return [(key, content) for key in keys if (content := await self.record(kind, key)) is not None]
-
-    async def put_record(self, kind: str, key: str, content: bytes, expires_at: datetime | None = None) -> None:
-        self._records[kind, key] = (content, expires_at)
-
-    async def delete_record(self, kind: str, key: str) -> bool:
-        is_live = await self.record(kind, key) is not None
-        self._records.pop((kind, key), None)
-        return is_live
-
-    async def transact(self, work: Any) -> Any:
-        before = dict(self._records)
-        try:
-            return await work(self)
-        except BaseException:
-            self._records = before
-            raise
 
 
 class Clock:
@@ -69,27 +39,37 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def server_keys() -> list[tuple[str, bytes]]:
+def server_keys(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bytes]]:
+    """The signing keys, which take a while to make."""
+
     async def make() -> list[tuple[str, bytes]]:
-        store: Any = MemoryStore(lambda: datetime.now(UTC))
-        await _authorization(store, Clock()).open()
-        return await store.records("key")
+        clock = Clock()
+        store = SqliteStore(tmp_path_factory.mktemp("keys") / "keys.sqlite", now=clock)
+        await store.open()
+        await _authorization(store, clock).open()
+        keys = await store.records("key")
+        await store.close()
+        return keys
 
     return anyio.run(make)
 
 
 @pytest.fixture
-async def store(clock: Clock) -> Any:
-    return MemoryStore(clock)
+async def store(tmp_path: Path, clock: Clock, server_keys: list[tuple[str, bytes]]) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "records.sqlite", now=clock)
+    await store.open()
 
-
-@pytest.fixture
-async def authorization(store: Any, clock: Clock, server_keys: list[tuple[str, bytes]]) -> Authorization:
     async def put_keys(transaction: Any) -> None:
         for key, content in server_keys:
             await transaction.put_record("key", key, content)
 
     await store.transact(put_keys)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def authorization(store: SqliteStore, clock: Clock) -> Authorization:
     authorization = _authorization(store, clock)
     await authorization.open()
     return authorization
