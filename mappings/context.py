@@ -6,6 +6,7 @@ Spec: bundle.html (fullUrl), RFC 4122 4.3 (name-based identifiers).
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from hashlib import sha1
 from typing import cast
 from uuid import UUID, uuid5
 
@@ -41,7 +42,7 @@ class Context:
         self.section_ids: set[str] = set()
         self._issues: dict[tuple[str, str, str], Issue] = {}
         self._tree = document.getroottree()
-        self._seed = uuid5(NAMESPACE, document_id)
+        self._seed = uuid5(NAMESPACE, document_id).bytes
 
     def take(self, element: Element, name: str) -> Element | None:
         """Read the first child of that name, and note that it is carried over."""
@@ -67,7 +68,10 @@ class Context:
 
     def full_url(self, resource_type: str, key: str) -> str:
         """Name a resource of this document by its type and a key that is unique within the type."""
-        return f"urn:uuid:{uuid5(self._seed, f'{resource_type}|{key}')}"
+        digest = sha1(self._seed + f"{resource_type}|{key}".encode(), usedforsecurity=False).hexdigest()
+        # RFC 4122 4.3, as uuid.uuid5 does and several times faster: version 5, and the variant's two bits.
+        variant = "89ab"[int(digest[16], 16) & 3]
+        return f"urn:uuid:{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
     def add(self, resource: Json, key: str) -> Json:
         """Put a resource in the Bundle once, and give the reference to it."""

@@ -5,6 +5,7 @@ Spec: datatypes.html#dateTime. Source: HL7 v3 data types, TS (YYYYMMDDHHMMSS.UUU
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from mappings.cda.xml import Element, child
@@ -21,6 +22,7 @@ _TS = re.compile(
 _ZONE = re.compile(r"[+-]\d{4}")
 
 
+@lru_cache(maxsize=4096)
 def ts_to_date_time(value: str) -> str | None:
     """Convert the text of a TS; None when it is no date.
 

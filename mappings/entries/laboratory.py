@@ -37,14 +37,15 @@ def panel(element: Element, specimen: Json | None, context: Context) -> list[Jso
     members = observation_members(element, context, CATEGORY)
     code = context.take(element, "code")
     members["code"] = cd_to_codeable_concept(code, context) or {"text": _title(element)}
-    own = _specimens(element, context)
+    acts = list(inner_acts(element))
+    own = _specimens(element, acts, context)
     members |= {"specimen": own[0] if own else specimen} if own or specimen else {}
     # Choice: members inherit a specimen only when there is no doubt which.
     inherited = own[0] if len(own) == 1 else specimen if not own else None
-    media = [reference for _, act in inner_acts(element) if (reference := _media(act, context))]
+    media = [reference for _, act in acts if (reference := _media(act, context))]
     members |= {"derivedFrom": media} if media else {}
     with context.about((members.get("focus") or [None])[0]):
-        inner = [reference for _, act in inner_acts(element) for reference in _member(act, inherited, context)]
+        inner = [reference for _, act in acts for reference in _member(act, inherited, context)]
     members |= {"hasMember": inner} if inner else {}
     return [context.add_at(members, element)]
 
@@ -54,13 +55,14 @@ def result(element: Element, specimen: Json | None, context: Context) -> list[Js
     if is_negated(element):
         return []
     converted = observation(element, context, CATEGORY)
-    own = _specimens(element, context)
+    acts = list(inner_acts(element))
+    own = _specimens(element, acts, context)
     if own or specimen:
         converted["specimen"] = own[0] if own else specimen
-    media = [reference for _, act in inner_acts(element) if (reference := _media(act, context))]
+    media = [reference for _, act in acts if (reference := _media(act, context))]
     if media:
         converted["derivedFrom"] = media
-    earlier = [_earlier(act, context) for kind, act in inner_acts(element) if _is_earlier(kind, act)]
+    earlier = [_earlier(act, context) for kind, act in acts if _is_earlier(kind, act)]
     if earlier:
         converted["extension"] = [extension(SUPPORTING, valueReference=reference) for reference in earlier]
     return [context.add_at(converted, element)]
@@ -84,9 +86,9 @@ def _media(act: Element, context: Context) -> Json | None:
     return media_reference(act, context) if act.tag == HL7 + "observationMedia" else None
 
 
-def _specimens(element: Element, context: Context) -> list[Json]:
+def _specimens(element: Element, acts: list[tuple[str, Element]], context: Context) -> list[Json]:
     named = [named_specimen(found, context) for found in context.take_all(element, "specimen")]
-    inner = [collected_specimen(act, context) for _, act in inner_acts(element) if has_template(act, COLLECTIONS)]
+    inner = [collected_specimen(act, context) for _, act in acts if has_template(act, COLLECTIONS)]
     return [*filter(None, named), *inner]
 
 

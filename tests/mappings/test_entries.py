@@ -1,6 +1,9 @@
 """Entries: by template, about the patient only, and never lost in silence."""
 
+from uuid import uuid5
+
 import mappings
+from mappings.context import NAMESPACE
 from tests.mappings import samples
 
 
@@ -131,3 +134,9 @@ def test_a_model_that_borrows_the_allergy_s_shape_is_no_allergy() -> None:
     assert samples.resources(converted(entry.format(model="")), "AllergyIntolerance")
     effect = entry.format(model='<templateId root="1.2.250.1.213.1.1.3.210"/>')
     assert not samples.resources(converted(effect), "AllergyIntolerance")
+
+
+def test_full_urls_are_name_based_uuids() -> None:
+    conversion = converted(problem())
+    seed = uuid5(NAMESPACE, conversion.document.document_id)
+    assert conversion.document.patient_full_url == f"urn:uuid:{uuid5(seed, 'Patient|patient')}"
