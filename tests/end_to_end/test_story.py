@@ -6,6 +6,7 @@ masks, and reads who came.
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session as BackendSession
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from fhirpy import SyncFHIRClient
+from joserfc.jwk import ECKey
 from requests_oauthlib import OAuth2Session
 
 from tests.end_to_end.browser import Browser
@@ -48,14 +50,14 @@ def tokens() -> dict[str, str]:
 
 def laboratory_token(demo: Demo) -> str:
     """SMART Backend Services with Authlib."""
-    key = json.loads(Path(demo.guide["laboratory_key"]).read_text(encoding="utf-8"))
+    key = ECKey.import_key(json.loads(Path(demo.guide["laboratory_key"]).read_text(encoding="utf-8")))
     configuration = httpx.get(f"{demo.base}/.well-known/smart-configuration").json()
     token_endpoint = configuration["token_endpoint"]
     with BackendSession(
         demo.guide["laboratory"], key, token_endpoint_auth_method="private_key_jwt", scope="system/*.crs"
     ) as client:
-        header = {"alg": "ES384", "kid": key["kid"]}
-        client.register_client_auth_method(PrivateKeyJWT(token_endpoint, headers=header, alg="ES384"))
+        claims, headers = {"exp": int(time.time()) + 240}, {"kid": key.kid}
+        client.register_client_auth_method(PrivateKeyJWT(token_endpoint, claims, headers, "ES384"))
         token = client.fetch_token(token_endpoint, grant_type="client_credentials")
     return str(token["access_token"])
 
@@ -210,12 +212,17 @@ def test_08_the_doctor_no_longer_sees_it(demo: Demo, story: Story, tokens: dict[
         f"Composition?_source={story.document}",
         f"Provenance?target={story.document}",
         f"Patient?_id=dominique&_has:Observation:patient:code={TSH}",
-        f"AuditEvent?entity={story.document}",
     ):
         assert total(demo, tokens["martin"], query) == 0, query
-    bundle = get(demo, tokens["martin"], "Patient?_id=dominique&_revinclude=*").json()
-    hidden = story.document, story.observation
-    assert not [e for e in bundle["entry"] if f"{e['resource']['resourceType']}/{e['resource']['id']}" in hidden]
+    assert get(demo, tokens["martin"], f"AuditEvent?entity={story.document}").status_code == 403
+    bundle = get(
+        demo,
+        tokens["martin"],
+        "Patient?_id=dominique&_revinclude=Observation:patient&_revinclude=DocumentReference:patient&_revinclude=AllergyIntolerance:patient",
+    ).json()
+    shown = {f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in bundle["entry"]}
+    assert not shown & {story.document, story.observation}
+    assert {"Patient/dominique", "AllergyIntolerance/dominique-penicilline", story.vaccination} <= shown
     assert get(demo, tokens["martin"], story.vaccination).status_code == 200, "the other document stays visible"
 
 
@@ -229,14 +236,22 @@ def test_10_the_patient_still_reads_it_and_who_accessed_what(demo: Demo, story: 
     assert get(demo, tokens["dominique"], story.document).status_code == 200
     client = client_of(demo, tokens["dominique"])
     events = client.resources("AuditEvent").search(patient="dominique").limit(200).fetch_all()
-    told = [
-        (event.get_by_path(["agent", 0, "who", "reference"]), event["action"], entity.get("what", {}).get("reference"))
+    told = {
+        (
+            agent["who"]["reference"],
+            event["action"],
+            entity["what"]["reference"].partition("/_history")[0],
+            event["outcome"],
+        )
         for event in events
+        for agent in event["agent"]
         for entity in event.get("entity", ())
-    ]
-    assert ("Practitioner/dr-martin", "R", story.document) in told
-    assert ("Device/laboratoire-horizon", "C", story.document) in told
-    assert not [row for row in told if row[0] == "Practitioner/dr-durand" and row[2] == story.document]
+        if "reference" in agent.get("who", {}) and "reference" in entity.get("what", {})
+    }
+    assert ("Practitioner/dr-martin", "R", story.document, "0") in told
+    assert ("Device/laboratoire-horizon", "C", story.document, "0") in told
+    attempts = {row[3] for row in told if row[0] == "Practitioner/dr-durand" and row[2] == story.document}
+    assert attempts == {"4"}, "they are told as refused"
     assert [event for event in events if event["recorded"] and event["type"]["code"] == "rest"]
 
 
