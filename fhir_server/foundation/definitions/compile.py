@@ -145,15 +145,8 @@ def invariants(definitions: Iterable[Resource]) -> dict[str, list[list[str]]]:
     return paths
 
 
-def write(name: str, rows: dict[str, Any]) -> None:
-    """Write a table with one row a line, so that a change of source can be reviewed."""
-    encode = msgspec.json.encode
-    lines = (encode(key) + b":" + encode(row) for key, row in rows.items())
-    Path(__file__).with_name(name).write_bytes(b"{\n" + b",\n".join(lines) + b"\n}\n")
-
-
-def main(path: Path) -> None:
-    """Write every table, and beside them where they come from."""
+def tables(path: Path) -> dict[str, dict[str, Any]]:
+    """Return file name -> table of everything that a package says."""
     kinds: dict[str, list[Resource]] = {}
     for resource in read_package(path):
         kinds.setdefault(resource["resourceType"], []).append(resource)
@@ -163,14 +156,29 @@ def main(path: Path) -> None:
         if definition["kind"] in KINDS and definition.get("derivation") != "constraint"
     ]
     code_sets = CodeSets(kinds["CodeSystem"], kinds["ValueSet"])
-    write(STRUCTURES, structures(types, code_sets))
-    write(CODE_SETS, code_sets.named())
-    write(SEARCH_PARAMETERS, search_parameters(kinds["SearchParameter"]))
-    write(COMPARTMENTS, compartments(kinds["CompartmentDefinition"]))
-    write(INVARIANTS, invariants(types))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     package, _, version = path.stem.rpartition("-")
-    write(SOURCE, {"package": package, "version": version, "sha256": digest, "license": "CC0-1.0"})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {
+        STRUCTURES: structures(types, code_sets),
+        CODE_SETS: code_sets.named(),
+        SEARCH_PARAMETERS: search_parameters(kinds["SearchParameter"]),
+        COMPARTMENTS: compartments(kinds["CompartmentDefinition"]),
+        INVARIANTS: invariants(types),
+        SOURCE: {"package": package, "version": version, "sha256": digest, "license": "CC0-1.0"},
+    }
+
+
+def text(rows: dict[str, Any]) -> bytes:
+    """Return a table as JSON with one row a line, so that a change of source can be reviewed."""
+    encode = msgspec.json.encode
+    lines = (encode(key) + b":" + encode(row) for key, row in rows.items())
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def main(path: Path) -> None:
+    """Write every table, and beside them where they come from."""
+    for name, rows in tables(path).items():
+        Path(__file__).with_name(name).write_bytes(text(rows))
 
 
 if __name__ == "__main__":
