@@ -114,22 +114,28 @@ def attachments(resource: dict[str, Any]) -> list[str]:
 
 
 def inherit(
-    resource_type: str, rows: Sequence[IndexRow], governing: Sequence[tuple[str, Sequence[IndexRow]]]
+    resource_type: str, depositor: str, rows: Sequence[IndexRow], governing: Sequence[tuple[str, Sequence[IndexRow]]]
 ) -> list[IndexRow]:
     """Return what a resource with these rows takes from its governors, given as (reference, rows).
 
     Labels and further governors of all of them: what one hides is hidden. Authors, depositors and (when it has none
     of its own) compartments only where all agree: what one opens does not open another. A trace takes no authors: who
-    wrote a document does not thereby see who read it. Directory types open to all and say nothing.
+    wrote a document does not thereby see who read it. Directory types open to all and say nothing. What a patient
+    deposits enters no other record, so that naming a foreign resource is the same as naming none.
     """
     taken = [row for _, some in governing for row in some if row[1] in (LABEL, DOCUMENT)]
     heard = [set(some) for reference, some in governing if reference.partition("/")[0] not in DIRECTORY_TYPES]
     common = set.intersection(*heard) if heard else set()
     if resource_type != "AuditEvent":
         taken += [row for row in common if row[0] == REFERENCE and row[1] in (AUTHOR, DEPOSITOR)]
-    if not any(row[0] == COMPARTMENT and row[1] == "Patient" for row in rows) and resource_type not in DIRECTORY_TYPES:
-        taken += [row for row in common if row[0] == COMPARTMENT and row[1] == "Patient"]
+    if resource_type not in DIRECTORY_TYPES and not any(_is_record(row) for row in rows):
+        only = depositor.partition("/")[2] if depositor.startswith("Patient/") else ""
+        taken += [row for row in common if _is_record(row) and only in ("", row[3])]
     return sorted(set(taken))
+
+
+def _is_record(row: IndexRow) -> bool:
+    return bool(row[0] == COMPARTMENT and row[1] == "Patient")
 
 
 def kept_rows(rows: Iterable[IndexRow]) -> list[IndexRow]:

@@ -151,7 +151,7 @@ class _Governed(msgspec.Struct, frozen=True):
             if governor is not None:
                 own = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth - 1)
                 governing.append((reference, own))
-        return list(dict.fromkeys((*rows, *inherit(resource_type, rows, governing))))
+        return list(dict.fromkeys((*rows, *inherit(resource_type, depositor, rows, governing))))
 
     async def claim(self, document: str, attached: list[str], depositor: str) -> int:
         """Let a DocumentReference govern the attachments it names; return how many resources were indexed again.

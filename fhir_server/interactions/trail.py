@@ -26,9 +26,13 @@ _DEPTH: Final = 3
 
 
 async def drain_all(runtime: Runtime) -> None:
-    """Turn all that was journalled so far into AuditEvents: call it before AuditEvents are read, searched or listed."""
-    while await drain(runtime) > 0:
-        pass
+    """Turn all that was journalled so far into AuditEvents: call it before AuditEvents are read, searched or listed.
+
+    What others journal meanwhile is left to the next call, so that it ends however busy the server is.
+    """
+    waiting = await runtime.store.journal_length()
+    while waiting > 0:
+        waiting -= await drain(runtime) or waiting
 
 
 async def drain(runtime: Runtime, limit: int = BATCH) -> int:
@@ -37,7 +41,7 @@ async def drain(runtime: Runtime, limit: int = BATCH) -> int:
     What the entries touched is read before, so that writers wait for the writing only. Two that drain at once do not
     write twice: the second finds the entries gone.
     """
-    entries = await runtime.store.transact(lambda transaction: transaction.journalled(limit))
+    entries = await _waiting(runtime, limit)
     if not entries:
         return 0
     events = await _events(runtime, [decode(content) for _, content in entries])
@@ -52,6 +56,15 @@ async def drain(runtime: Runtime, limit: int = BATCH) -> int:
 
     await runtime.store.transact(write)
     return len(entries)
+
+
+async def _waiting(runtime: Runtime, limit: int) -> list[tuple[int, bytes]]:
+    store = runtime.store
+    entries = await store.transact(lambda transaction: transaction.journalled(limit))
+    if not entries and await store.journal_length():
+        # What was still buffered went into the journal with that transaction.
+        entries = await store.transact(lambda transaction: transaction.journalled(limit))
+    return entries
 
 
 async def _events(runtime: Runtime, entries: Sequence[AccessEntry]) -> list[dict[str, Any]]:

@@ -116,23 +116,29 @@ def test_attachments_of_a_document() -> None:
 def test_labels_come_from_every_governor_and_access_only_from_all_of_them() -> None:
     mine = [reference("_author", "Practitioner/1"), (COMPARTMENT, "Patient", 0, "1")]
     masked = [reference("_author", "Practitioner/2"), (COMPARTMENT, "Patient", 0, "1"), MASKED]
-    taken = inherit("Provenance", [], [("DocumentReference/a", mine), ("DocumentReference/b", masked)])
+    taken = inherit("Provenance", "", [], [("DocumentReference/a", mine), ("DocumentReference/b", masked)])
     assert taken == [MASKED, (COMPARTMENT, "Patient", 0, "1")]
     other = [(COMPARTMENT, "Patient", 0, "2")]
-    assert inherit("Provenance", [], [("DocumentReference/a", mine), ("Observation/o", other)]) == []
+    assert inherit("Provenance", "", [], [("DocumentReference/a", mine), ("Observation/o", other)]) == []
 
 
 def test_a_resource_keeps_its_own_compartments_and_a_trace_takes_no_authors() -> None:
     governor = ("DocumentReference/d", [reference("_depositor", "Device/lab"), (COMPARTMENT, "Patient", 0, "2")])
     own = [(COMPARTMENT, "Patient", 0, "1")]
-    assert inherit("Observation", own, [governor]) == [reference("_depositor", "Device/lab")]
-    assert inherit("AuditEvent", own, [governor]) == []
-    assert inherit("Medication", [], [governor]) == [reference("_depositor", "Device/lab")]
+    assert inherit("Observation", "", own, [governor]) == [reference("_depositor", "Device/lab")]
+    assert inherit("AuditEvent", "", own, [governor]) == []
+    assert inherit("Medication", "", [], [governor]) == [reference("_depositor", "Device/lab")]
+
+
+def test_what_a_patient_deposits_enters_no_other_record() -> None:
+    foreign = ("Observation/o", [(COMPARTMENT, "Patient", 0, "1")])
+    assert inherit("Provenance", "Patient/2", [], [foreign]) == []
+    assert inherit("Provenance", "Patient/1", [], [foreign]) == [(COMPARTMENT, "Patient", 0, "1")]
 
 
 def test_directory_targets_neither_open_nor_close() -> None:
     governor = ("DocumentReference/d", [(COMPARTMENT, "Patient", 0, "1")])
-    taken = inherit("Provenance", [], [governor, ("Practitioner/p", [])])
+    taken = inherit("Provenance", "", [], [governor, ("Practitioner/p", [])])
     assert taken == [(COMPARTMENT, "Patient", 0, "1")]
 
 
