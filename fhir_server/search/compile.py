@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
+from fhir_server.foundation.compartment import inclusion_parameters
 from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.foundation.structure import code_set
-from fhir_server.search.index_row import TOKEN, IndexRow
+from fhir_server.search.index_row import TOKEN
 from fhir_server.search.parameters import Parameters, parameter_places
 from fhir_server.search.path import Path, Step, parse_path
 from fhir_server.search.places import Place, members, places
@@ -21,6 +22,8 @@ from fhir_server.search.types.value import Emit, Leaf
 
 ExtractRows = Callable[[dict[str, Any], Emit], None]
 
+PATIENT: Final = "Patient"
+"""The compartment that access knows."""
 NO_ROWS: Final = ("_id", "_lastUpdated")
 """Answered by the resource's identity and instant."""
 
@@ -54,45 +57,78 @@ class Node(msgspec.Struct):
         return node
 
 
-def compile_type(resource_type: str, parameters: Parameters) -> ExtractRows:
-    """Return the function that writes the rows of a resource of this type."""
-    root = Node()
-    for parameter in parameters.of_type(resource_type).values():
-        if parameter.code not in NO_ROWS:
-            _plant(root, resource_type, parameter, parameters)
+class Planting(msgspec.Struct, frozen=True):
+    """What trees are made of: a resource type, the parameters of a server, and its addresses."""
+
+    resource_type: str
+    parameters: Parameters
+    base_urls: tuple[str, ...] = ()
+
+    def tree(self) -> Node:
+        """Return the tree of all parameters, and of the references that open the patient's compartment."""
+        root = Node()
+        for parameter in self.parameters.of_type(self.resource_type).values():
+            if parameter.code not in NO_ROWS:
+                self._plant(root, parameter)
+        for code in inclusion_parameters(PATIENT, self.resource_type):
+            leaf = reference.compartment_leaf(self.base_urls)
+            for place in parameter_places(self.resource_type, self.parameters.named(self.resource_type, code)):
+                if place.type_code == "Reference":
+                    root.at(place.keys).leaves.append(Written(PATIENT, leaf))
+        return root
+
+    def _plant(self, root: Node, parameter: SearchParameter) -> None:
+        for place in parameter_places(self.resource_type, parameter):
+            if parameter.type != "composite":
+                self._plant_leaves(root, parameter, parameter.code, place)
+                continue
+            components = [self._component(parameter, index, place) for index in range(len(parameter.components))]
+            root.at(place.keys).composites.append((parameter.code, components))
+
+    def _component(self, parameter: SearchParameter, index: int, place: Place) -> Component:
+        """Return the tree of a component's values, without the rows that serve modifiers."""
+        kind = component_parameter(parameter, index, self.parameters)
+        tree, is_from_root = Node(), False
+        for path in parse_path(parameter.components[index].expression):
+            is_from_root = path.root == "%resource"
+            start = Place((), self.resource_type, self.resource_type) if is_from_root else place._replace(keys=())
+            for reached in places(start, Path("", path.steps)):
+                self._plant_leaves(tree, kind, composite.component(parameter.code, index + 1), reached)
+        return Component(tree, is_from_root)
+
+    def _plant_leaves(self, root: Node, parameter: SearchParameter, code: str, place: Place) -> None:
+        """Plant what a parameter writes at a place under a code."""
+        if place.type_code == "Extension":
+            for value in members(place, "value"):
+                self._plant_leaves(root, parameter, code, value)
+            return
+        if place.type_code == "Resource":
+            keys = [(*place.keys, Step("is", target)) for target in parameter.targets]
+        else:
+            keys = [place.keys]
+        for leaf in self._leaves(parameter.type, place):
+            if code == parameter.code or not leaf.suffix:
+                for key in keys:
+                    root.at(key).leaves.append(Written(code + leaf.suffix, leaf))
+
+    def _leaves(self, search_type: str, place: Place) -> tuple[Leaf, ...]:
+        """Return how a place's value gives rows of a search type; () when its data type carries none."""
+        if search_type == "token" and place.type_code == "code" and place.code_set:
+            systems = {code: system for system, codes in code_set(place.code_set).items() for code in codes}
+            return (token.code_within(systems),)
+        if search_type == "reference":
+            return reference.leaves(self.base_urls).get(place.type_code, ())
+        return SEARCH_TYPES[search_type].LEAVES.get(place.type_code, ())
+
+
+def compile_type(resource_type: str, parameters: Parameters, base_urls: tuple[str, ...] = ()) -> ExtractRows:
+    """Return the function that writes the rows of a resource of this type; duplicates may be among them."""
     printer = Printer()
-    source = printer.function(root)
+    source = printer.function(Planting(resource_type, parameters, base_urls).tree())
     namespace: dict[str, Any] = dict(printer.names)
-    exec(source, namespace)  # noqa: S102 - our own text, from the specification's expressions; names are never a client's
+    exec(source, namespace)  # noqa: S102 - our own text: names of elements and parameters stand in it as literals only
     function: ExtractRows = namespace["extract_rows"]
     return function
-
-
-def _plant(root: Node, resource_type: str, parameter: SearchParameter, parameters: Parameters) -> None:
-    for place in parameter_places(resource_type, parameter):
-        if parameter.type != "composite":
-            plant_leaves(root, parameter, parameter.code, place)
-            continue
-        node = root.at(place.keys)
-        components = [
-            _component(resource_type, parameter, index, place, parameters) for index in range(len(parameter.components))
-        ]
-        node.composites.append((parameter.code, components))
-
-
-def _component(
-    resource_type: str, parameter: SearchParameter, index: int, place: Place, parameters: Parameters
-) -> Component:
-    """Return the tree of a component's values."""
-    component = parameter.components[index]
-    kind = component_parameter(parameter, index, parameters)
-    tree, is_from_root = Node(), False
-    for path in parse_path(component.expression):
-        is_from_root = path.root == "%resource"
-        start = Place((), resource_type, resource_type) if is_from_root else place._replace(keys=())
-        for reached in places(start, Path("", path.steps)):
-            plant_leaves(tree, kind, composite.component(parameter.code, index + 1), reached, is_plain=True)
-    return Component(tree, is_from_root)
 
 
 SWAPPED: Final = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
@@ -108,53 +144,20 @@ def component_parameter(parameter: SearchParameter, index: int, parameters: Para
     return found
 
 
-def plant_leaves(root: Node, parameter: SearchParameter, code: str, place: Place, *, is_plain: bool = False) -> None:
-    """Plant what a parameter writes at a place; `is_plain` leaves out the rows that serve modifiers."""
-    if place.type_code == "Extension":
-        for value in members(place, "value"):
-            plant_leaves(root, parameter, code, value, is_plain=is_plain)
-        return
-    if place.type_code == "Resource":
-        for target in parameter.targets:
-            node = root.at((*place.keys, Step("is", target)))
-            node.leaves.append(Written(code, reference.LEAVES["Resource"][0]))
-        return
-    for leaf in leaves(parameter.type, place):
-        if leaf.suffix == "" or not is_plain:
-            root.at(place.keys).leaves.append(Written(code + leaf.suffix, leaf))
-
-
-def leaves(search_type: str, place: Place) -> tuple[Leaf, ...]:
-    """Return how a place's value gives rows of a search type; () when its data type carries none."""
-    if search_type == "token" and place.type_code == "code" and place.code_set:
-        systems = {code: system for system, codes in code_set(place.code_set).items() for code in codes}
-        return (token.code_within(systems),)
-    return SEARCH_TYPES[search_type].LEAVES.get(place.type_code, ())
-
-
 class Printer:
     """Print a tree as the source of a function; `names` is what the source calls."""
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"names": reference.names}
         self._functions: dict[int, str] = {}
+        self._counters: dict[str, str] = {}
         self._count = 0
 
     def function(self, root: Node) -> str:
         """Return the source of `extract_rows(resource, emit)`."""
         body = list(self._node(root, "resource", "emit", "0"))
-        counters = [f"{name} = 0" for name in sorted(self._counters(root))]
-        lines = ["def extract_rows(resource, emit):", *(f" {line}" for line in (*counters, *body, "pass"))]
-        return "\n".join(lines)
-
-    def _counters(self, node: Node) -> Iterator[str]:
-        yield from (self._counter(code) for code, _ in node.composites)
-        for child in node.children.values():
-            yield from self._counters(child)
-
-    @staticmethod
-    def _counter(code: str) -> str:
-        return "element_" + code.replace("-", "_")
+        counters = (f"{name} = 0" for name in self._counters.values())
+        return "\n".join(["def extract_rows(resource, emit):", *(f" {line}" for line in (*counters, *body, "pass"))])
 
     def _name(self, prefix: str) -> str:
         self._count += 1
@@ -162,18 +165,18 @@ class Printer:
 
     def _node(self, node: Node, value: str, emit: str, element: str) -> Iterator[str]:
         for written in node.leaves:
-            yield f"{self._called(written.leaf)}({emit}, {written.parameter!r}, {element}, {value})"
+            guard = f"if {written.leaf.needs!r} in {value}: " if written.leaf.needs else ""
+            yield f"{guard}{self._called(written.leaf)}({emit}, {written.parameter!r}, {element}, {value})"
         for code, components in node.composites:
             yield from self._composite(code, components, value)
         for key, child in node.children.items():
             yield from self._child(key, child, (value, emit, element))
 
     def _called(self, leaf: Leaf) -> str:
-        return self._functions.setdefault(id(leaf.write), self._bound(leaf))
-
-    def _bound(self, leaf: Leaf) -> str:
-        name = self._functions.get(id(leaf.write)) or self._name(f"{leaf.write.__name__}_")
-        self.names[name] = leaf.write
+        name = self._functions.get(id(leaf.write))
+        if name is None:
+            name = self._functions[id(leaf.write)] = self._name(f"{leaf.write.__name__}_")
+            self.names[name] = leaf.write
         return name
 
     def _child(self, key: Step, child: Node, around: tuple[str, str, str]) -> Iterator[str]:
@@ -199,7 +202,8 @@ class Printer:
 
     def _composite(self, code: str, components: list[Component], value: str) -> Iterator[str]:
         """Print the rows of one element, only when each component has some; the last one is the most often absent."""
-        counter, indent, parts = self._counter(code), "", []
+        counter = self._counters.setdefault(code, f"element{len(self._counters)}")
+        indent, parts = "", []
         for component in reversed(components):
             part = self._name("rows")
             parts.append(part)
@@ -238,10 +242,3 @@ CONDITIONS: Final[Mapping[str, Callable[[str, Step], str]]] = {
     "is": lambda value, key: f"{value}.get('resourceType') == {key.name!r}",
     "has_extension": lambda value, key: f"any(x.get('url') == {key.name!r} for x in {value}.get('extension', ()))",
 }
-
-
-def extracted(function: ExtractRows, resource: dict[str, Any]) -> list[IndexRow]:
-    """Return the distinct rows that a compiled function writes, in order."""
-    rows: list[IndexRow] = []
-    function(resource, rows.append)
-    return list(dict.fromkeys(rows))

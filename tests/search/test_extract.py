@@ -213,7 +213,7 @@ def test_an_array_of_primitives_may_have_gaps() -> None:
 @pytest.mark.parametrize(
     "resource",
     [
-        {"resourceType": "Patient", "name": "Ana"},
+        {"resourceType": "Patient", "name": [1]},
         {"resourceType": "Patient", "name": [{"given": [1]}]},
         {"resourceType": "Patient", "birthDate": "yesterday"},
         {"resourceType": "Patient", "gender": {"code": "female"}},

@@ -17,21 +17,21 @@ MODIFIERS: Final[frozenset[str]] = frozenset()
 CURRENCIES: Final = "urn:iso:std:iso:4217"
 
 
-def _write(emit: Emit, parameter: str, element: int, ends: tuple[float, float], unit: dict[str, Any]) -> None:
-    """Write a row for the coded unit, and one for its text when that differs."""
-    code, text = unit.get("code", ""), unit.get("unit", "")
-    emit((QUANTITY, parameter, element, *ends, unit.get("system", ""), code or text))
-    if code and text and text != code:
-        emit((QUANTITY, parameter, element, *ends, "", text))
-
-
 def quantity(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write a Quantity; its comparator opens the interval."""
-    number = value.get("value")
-    if number is not None:
-        point = float(number)
-        comparator = value.get("comparator")
-        _write(emit, parameter, element, _compared(point, comparator) if comparator else (point, point), value)
+    low = high = float(value["value"])
+    if "comparator" in value:
+        low, high = _compared(low, value["comparator"])
+    _write(emit, parameter, element, (low, high, value))
+
+
+def _write(emit: Emit, parameter: str, element: int, measured: tuple[float, float, dict[str, Any]]) -> None:
+    """Write a row for the coded unit, and one for its text when that differs."""
+    low, high, unit = measured
+    code, text = unit.get("code", ""), unit.get("unit", "")
+    emit((QUANTITY, parameter, element, low, high, unit.get("system", ""), code or text))
+    if text != code and code and text:
+        emit((QUANTITY, parameter, element, low, high, "", text))
 
 
 def _compared(point: float, comparator: str) -> tuple[float, float]:
@@ -44,15 +44,14 @@ def quantity_range(emit: Emit, parameter: str, element: int, value: dict[str, An
     """Write a Range, in the unit of whichever end there is."""
     low, high = value.get("low", {}), value.get("high", {})
     if "value" in low or "value" in high:
-        ends = float(low.get("value", -math.inf)), float(high.get("value", math.inf))
-        _write(emit, parameter, element, ends, low or high)
+        least, most = float(low.get("value", -math.inf)), float(high.get("value", math.inf))
+        _write(emit, parameter, element, (least, most, low or high))
 
 
 def money(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write an amount and its currency."""
-    if "value" in value:
-        point = float(value["value"])
-        emit((QUANTITY, parameter, element, point, point, CURRENCIES, value.get("currency", "")))
+    point = float(value["value"])
+    emit((QUANTITY, parameter, element, point, point, CURRENCIES, value.get("currency", "")))
 
 
 def sampled_data(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
@@ -62,13 +61,13 @@ def sampled_data(emit: Emit, parameter: str, element: int, value: dict[str, Any]
     if samples:
         zero, factor = float(origin.get("value", 0)), float(value.get("factor", 1))
         ends = sorted((zero + factor * min(samples), zero + factor * max(samples)))
-        _write(emit, parameter, element, (ends[0], ends[1]), origin)
+        _write(emit, parameter, element, (ends[0], ends[1], origin))
 
 
 LEAVES: Final = {
-    **dict.fromkeys(("Quantity", "Age", "Count", "Distance", "Duration"), (Leaf("", quantity),)),
+    **dict.fromkeys(("Quantity", "Age", "Count", "Distance", "Duration"), (Leaf("", quantity, "value"),)),
     "Range": (Leaf("", quantity_range),),
-    "Money": (Leaf("", money),),
+    "Money": (Leaf("", money, "value"),),
     "SampledData": (Leaf("", sampled_data),),
 }
 

@@ -4,11 +4,12 @@ Spec: search.html#reference, references.html#literal
 """
 
 import re
+from functools import cache
 from typing import Any, Final
 
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.search.condition import Compare, Condition, Test
-from fhir_server.search.index_row import REFERENCE, IndexRow
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE
 from fhir_server.search.types import token
 from fhir_server.search.types.value import Emit, Leaf, Use, split, unescape
 
@@ -21,16 +22,43 @@ _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history
 _ID: Final = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 
 
-def reference(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
-    """Write what a Reference literally says; one into the resource itself (`#id`) names nothing."""
-    literal = value.get("reference")
-    if literal and literal[0] != "#":
-        emit((REFERENCE, parameter, element, *_columns(literal)))
+@cache
+def leaves(base_urls: tuple[str, ...] = ()) -> dict[str, tuple[Leaf, ...]]:
+    """Return how data types give rows on a server of these addresses."""
+
+    def reference(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+        """Write what a Reference literally says; one into the resource itself (`#id`) names nothing."""
+        literal = value["reference"]
+        if literal[:1] != "#":
+            target_type, target_id, version = _columns(literal, base_urls)
+            emit((REFERENCE, parameter, element, target_type, target_id, version))
+
+    def uri(emit: Emit, parameter: str, element: int, value: str) -> None:
+        """Write a uri as a reference to something elsewhere, unless it has the form of one to here."""
+        emit((REFERENCE, parameter, element, *_columns(value, base_urls)))
+
+    return {
+        "Reference": (Leaf("", reference, "reference"), Leaf(IDENTIFIER, identifier, "identifier")),
+        "canonical": (Leaf("", canonical),),
+        "Resource": (Leaf("", resource, "id"),),
+        **dict.fromkeys(("uri", "url"), (Leaf("", uri),)),
+    }
+
+
+def compartment_leaf(base_urls: tuple[str, ...]) -> Leaf:
+    """Return the leaf that opens a compartment: its parameter is the type, its reference the compartment's id."""
+
+    def compartment(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
+        target_type, target_id, _ = _columns(value["reference"], base_urls)
+        if target_type == parameter:
+            emit((COMPARTMENT, parameter, element, target_id))
+
+    return Leaf("", compartment, "reference")
 
 
 def identifier(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write the identifier by which a Reference names its target."""
-    if "identifier" in value:
+    if "value" in value["identifier"]:
         token.identified(emit, parameter, element, value["identifier"])
 
 
@@ -41,23 +69,12 @@ def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
         emit((REFERENCE, parameter, element, "", url, version))
 
 
-def uri(emit: Emit, parameter: str, element: int, value: str) -> None:
-    """Write a uri as a reference to something elsewhere, unless it has the form of one to here."""
-    emit((REFERENCE, parameter, element, *_columns(value)))
-
-
 def resource(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write a resource within this one (`Bundle.entry.resource`) as if it were referred to."""
-    if "id" in value:
-        emit((REFERENCE, parameter, element, value["resourceType"], value["id"], ""))
+    emit((REFERENCE, parameter, element, value["resourceType"], value["id"], ""))
 
 
-LEAVES: Final = {
-    "Reference": (Leaf("", reference), Leaf(IDENTIFIER, identifier)),
-    "canonical": (Leaf("", canonical),),
-    "Resource": (Leaf("", resource),),
-    **dict.fromkeys(("uri", "url"), (Leaf("", uri),)),
-}
+LEAVES: Final = leaves()
 
 
 def names(value: dict[str, Any], resource_type: str) -> bool:
@@ -69,12 +86,6 @@ def names(value: dict[str, Any], resource_type: str) -> bool:
     if literal.startswith(resource_type + "/") or f"/{resource_type}/" in literal:
         return True
     return bool(value.get("type") == resource_type)
-
-
-def at_home(row: IndexRow, base_urls: tuple[str, ...]) -> IndexRow:
-    """Return the row of an absolute reference below one of our addresses as one to a resource of this server."""
-    local = _strip(row[4], base_urls)
-    return row if local == row[4] else (*row[:3], *_columns(local))
 
 
 def condition(value: str, use: Use) -> Condition:
@@ -111,11 +122,12 @@ def _exactly(target_type: str, target_id: str, version: str) -> tuple[Test, ...]
     return (*tests, ("version", "eq", version)) if version else tests
 
 
-def _columns(literal: str) -> tuple[str, str, str]:
+def _columns(literal: str, base_urls: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return target type, target id and version of a literal reference."""
     target_type, _, target_id = literal.partition("/")
     if target_type in RESOURCE_TYPES and target_id and "/" not in target_id:
         return target_type, target_id, ""
-    local = _LOCAL.fullmatch(literal)
+    local = _LOCAL.fullmatch(_strip(literal, base_urls))
     return (local[1], local[2], local[3] or "") if local else ("", literal, "")
 
 

@@ -40,19 +40,27 @@ def text(emit: Emit, parameter: str, element: int, value: str) -> None:
 
 def human_name(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write each part of a name, and the name as a whole."""
-    parts = [part for name in ("given", "prefix", "suffix") for part in value.get(name, ()) if part]
-    family = value.get("family")
-    given = " ".join(part for part in value.get("given", ()) if part)
-    whole = f"{given} {family}" if given and family else None
-    for part in (value.get("text"), family, whole, *parts):
-        if part:
+    for name in ("text", "family"):
+        if name in value:
+            part = value[name]
             emit((STRING, parameter, element, fold(part), part))
+    for name in ("given", "prefix", "suffix"):
+        if name in value:
+            for part in value[name]:
+                if part:
+                    emit((STRING, parameter, element, fold(part), part))
+    if "given" in value and "family" in value:
+        whole = " ".join([*filter(None, value["given"]), value["family"]])
+        emit((STRING, parameter, element, fold(whole), whole))
 
 
 def address(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write each part of an address."""
-    names = ("text", "district", "city", "state", "postalCode", "country")
-    for part in (*(value.get(name) for name in names), *value.get("line", ())):
+    for name in ("text", "district", "city", "state", "postalCode", "country"):
+        if name in value:
+            part = value[name]
+            emit((STRING, parameter, element, fold(part), part))
+    for part in value.get("line", ()):
         if part:
             emit((STRING, parameter, element, fold(part), part))
 

@@ -45,29 +45,27 @@ def coding(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> N
 
 def codeable_concept(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write each coding of a CodeableConcept."""
-    for part in value.get("coding", ()):
-        coding(emit, parameter, element, part)
+    for part in value["coding"]:
+        system, code = part.get("system", ""), part.get("code", "")
+        if system or code:
+            emit((TOKEN, parameter, element, system, code))
 
 
 def identified(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write system and value: of an Identifier, of a ContactPoint."""
-    text = value.get("value")
-    if text:
-        emit((TOKEN, parameter, element, value.get("system", ""), text))
+    emit((TOKEN, parameter, element, value.get("system", ""), value["value"]))
 
 
 def identifier_type(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write the system of an identifier's type, and `type code|value`."""
-    text = value.get("value")
-    if text and "type" in value:
-        for part in value["type"].get("coding", ()):
-            emit((TOKEN, parameter, element, part.get("system", ""), f"{part.get('code', '')}|{text}"))
+    text = value.get("value", "")
+    for part in value["type"].get("coding", ()):
+        emit((TOKEN, parameter, element, part.get("system", ""), f"{part.get('code', '')}|{text}"))
 
 
 def coding_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write the display of a Coding."""
-    if "display" in value:
-        string.text(emit, parameter, element, value["display"])
+    string.text(emit, parameter, element, value["display"])
 
 
 def codeable_concept_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
@@ -75,22 +73,27 @@ def codeable_concept_text(emit: Emit, parameter: str, element: int, value: dict[
     if "text" in value:
         string.text(emit, parameter, element, value["text"])
     for part in value.get("coding", ()):
-        coding_text(emit, parameter, element, part)
+        if "display" in part:
+            coding_text(emit, parameter, element, part)
 
 
 def identifier_text(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
     """Write the text of an identifier's type."""
-    if "type" in value and "text" in value["type"]:
+    if "text" in value["type"]:
         string.text(emit, parameter, element, value["type"]["text"])
 
 
 LITERALS: Final = ("code", "id", "string", "uri", "url", "canonical", "oid", "uuid", "markdown")
 
 LEAVES: Final = {
-    "CodeableConcept": (Leaf("", codeable_concept), Leaf(TEXT, codeable_concept_text)),
-    "Coding": (Leaf("", coding), Leaf(TEXT, coding_text)),
-    "Identifier": (Leaf("", identified), Leaf(OF_TYPE, identifier_type), Leaf(TEXT, identifier_text)),
-    "ContactPoint": (Leaf("", identified),),
+    "CodeableConcept": (Leaf("", codeable_concept, "coding"), Leaf(TEXT, codeable_concept_text)),
+    "Coding": (Leaf("", coding), Leaf(TEXT, coding_text, "display")),
+    "Identifier": (
+        Leaf("", identified, "value"),
+        Leaf(OF_TYPE, identifier_type, "type"),
+        Leaf(TEXT, identifier_text, "type"),
+    ),
+    "ContactPoint": (Leaf("", identified, "value"),),
     "boolean": (Leaf("", boolean),),
     **dict.fromkeys(LITERALS, (Leaf("", literal),)),
 }

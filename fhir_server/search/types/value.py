@@ -22,10 +22,14 @@ _SPLITTERS: Final = {mark: re.compile(rf"((?:[^\\{mark}]|\\.|\\$)*)({re.escape(m
 
 
 class Leaf(NamedTuple):
-    """How one FHIR data type gives rows: `write(emit, parameter + suffix, element, value)`."""
+    """How one FHIR data type gives rows: `write(emit, parameter + suffix, element, value)`.
+
+    It is not called for a value that lacks the property that it `needs`.
+    """
 
     suffix: str
     write: Callable[[Emit, str, int, Any], None]
+    needs: str = ""
 
 
 class Use(msgspec.Struct, frozen=True):
