@@ -14,6 +14,7 @@ FORMATS = "https://mos.esante.gouv.fr/NOS/TRE_A11-IheFormatCode/FHIR/TRE-A11-Ihe
 PROFILE = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference"
 UNSTRUCTURED = "1.3.6.1.4.1.19376.1.2.20"
 
+_AUTHENTICATORS = ("Practitioner", "PractitionerRole", "Organization")
 _PATIENT_MEMBERS = ("extension", "identifier", "name", "telecom", "gender", "birthDate", "address")
 
 
@@ -24,7 +25,6 @@ def document_reference(conversion: Conversion) -> Json:
     """
     facts = conversion.document
     composition: Json = conversion.bundle["entry"][0]["resource"]
-    attester: Json = next((found for found in composition.get("attester", []) if found["mode"] == "legal"), {})
     authors = [{"reference": who["reference"]} for who in composition["author"] if "reference" in who]
     return compact(
         {
@@ -39,7 +39,7 @@ def document_reference(conversion: Conversion) -> Json:
             "subject": {"reference": facts.patient_full_url},
             "date": conversion.bundle.get("timestamp"),
             "author": authors,
-            "authenticator": attester.get("party"),
+            "authenticator": _authenticator(conversion),
             "custodian": composition.get("custodian"),
             "relatesTo": _replaced(composition),
             "description": composition["title"],
@@ -58,6 +58,16 @@ def format_code(facts: DocumentFacts) -> str | None:
         return found
     ordered = sorted(facts.template_ids, key=lambda template_id: not template_id.startswith("1.2.250.1.213"))
     return next((table[template_id] for template_id in ordered if template_id in table), None)
+
+
+def _authenticator(conversion: Conversion) -> Json | None:
+    """Find who legally attests; R4 lets only professionals and organisations authenticate, so never the patient."""
+    resources = {entry["fullUrl"]: entry["resource"]["resourceType"] for entry in conversion.bundle["entry"]}
+    for attester in conversion.bundle["entry"][0]["resource"].get("attester", []):
+        party: Json = attester.get("party", {})
+        if attester["mode"] == "legal" and resources.get(party.get("reference", "")) in _AUTHENTICATORS:
+            return party
+    return None
 
 
 def _codings(document_type: Json) -> Iterator[str]:

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 
 import mappings
+from tests.mappings import samples
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -66,3 +67,14 @@ def test_people_are_those_of_the_bundle() -> None:
     assert full_urls[reference["custodian"]["reference"]] == "Organization"
     assert reference["securityLabel"][0]["coding"][0]["code"] == "N"
     assert [full_urls[url] for url in conversion.document.practitioner_full_urls] == ["Practitioner"]
+
+
+def test_a_patient_who_attests_is_no_authenticator() -> None:
+    legal = (
+        '<legalAuthenticator><time value="20240301"/><assignedEntity>'
+        '<id root="1.2.250.1.213.1.4.10" extension="279035121518989"/></assignedEntity></legalAuthenticator>'
+    )
+    conversion = mappings.convert(samples.document(legal))
+    attester = samples.resources(conversion, "Composition")[0]["attester"][0]
+    assert attester["party"]["reference"] == conversion.document.patient_full_url
+    assert "authenticator" not in mappings.document_reference(conversion)
