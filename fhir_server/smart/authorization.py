@@ -11,6 +11,7 @@ import msgspec
 from argon2 import PasswordHasher
 
 from fhir_server.smart.clients import Clients
+from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.clients.authentication import Authentication
 from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.keys import Keys
@@ -74,6 +75,13 @@ class Authorization:
     async def open(self) -> None:
         """Load or make the signing keys; the store is open."""
         await self.keys.open()
+
+    async def prove(self, parameters: Mapping[str, str], header: str) -> Proof:
+        """Return the proof of the client that calls, its assertion spent; raises OAuthRefusal `invalid_client`."""
+        proof = await self.authentication.authenticate(parameters, header, self.now())
+        if proof.spent_key:
+            await self.store.transact(proof.spend)
+        return proof
 
     def url(self, path: str) -> str:
         """Return the absolute address of a path of ours, "/oauth/token"."""

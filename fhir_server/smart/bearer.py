@@ -3,6 +3,7 @@
 Spec: https://www.rfc-editor.org/rfc/rfc6750, https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#access-fhir-api
 """
 
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import msgspec
@@ -51,7 +52,7 @@ class Bearer:
     def __init__(self, authorization: Authorization) -> None:
         self._authorization = authorization
         self._now = authorization.now
-        self._known: dict[bytes, tuple[float, Grant, str]] = {}
+        self._known: dict[bytes, tuple[datetime, Grant, str]] = {}
         self._ended = 0
         authorization.families.on_end.append(self._forget)
 
@@ -59,7 +60,7 @@ class Bearer:
         """Return what the Authorization header grants; raises NoBearer (401)."""
         key = sha256(authorization_header.encode()).digest()
         known = self._known.get(key)
-        if known is not None and known[0] > self._now().timestamp():
+        if known is not None and known[0] > self._now():
             return known[1]
         self._known.pop(key, None)
         return await self._verify(authorization_header, key)
@@ -80,8 +81,8 @@ class Bearer:
     def _keep(self, key: bytes, live: Live, grant: Grant) -> None:
         while len(self._known) >= _KNOWN_AT_MOST:
             del self._known[next(iter(self._known))]
-        until = min(float(live.claims.exp), self._now().timestamp() + CHECKED_EVERY_SECONDS)
-        self._known[key] = (until, grant, live.family.family_id)
+        until = self._now() + timedelta(seconds=CHECKED_EVERY_SECONDS)
+        self._known[key] = (min(until, grant.expires_at or until), grant, live.family.family_id)
 
     def _forget(self, family_id: str) -> None:
         self._ended += 1

@@ -10,7 +10,6 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Live, find_live
 from fhir_server.smart.refusal import OAuthRefusal, invalid_client, single_values
 from fhir_server.smart.tokens.family import split
-from fhir_server.storage.store import Transaction
 
 
 async def introspect(
@@ -37,14 +36,9 @@ async def _check_caller(authorization: Authorization, parameters: dict[str, str]
         if await find_live(authorization, token.strip()) is None:
             raise OAuthRefusal("invalid_token", "The bearer token is expired, revoked or not one of this server.", 401)
         return
-    proof = await authorization.authentication.authenticate(parameters, header, authorization.now())
+    proof = await authorization.prove(parameters, header)
     if proof.client.kind == "public":
         raise invalid_client("A public client shows a bearer token to introspect.")
-
-    async def work(transaction: Transaction) -> None:
-        await proof.spend(transaction)
-
-    await authorization.store.transact(work)
 
 
 def _access_token_state(authorization: Authorization, live: Live) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.refusal import OAuthRefusal, single_values
 from fhir_server.smart.tokens import access_token
 from fhir_server.smart.tokens.family import Family, split
-from fhir_server.storage.store import Transaction
 
 
 async def revoke(
@@ -17,12 +16,7 @@ async def revoke(
 ) -> None:
     """End the family of an access or refresh token; an unknown token is no error. Raises OAuthRefusal."""
     parameters = single_values(pairs)
-    proof = await authorization.authentication.authenticate(parameters, authorization_header, authorization.now())
-
-    async def work(transaction: Transaction) -> None:
-        await proof.spend(transaction)
-
-    await authorization.store.transact(work)
+    proof = await authorization.prove(parameters, authorization_header)
     if "token" not in parameters:
         raise OAuthRefusal("invalid_request", "token is required.")
     family = await _family_of(authorization, parameters["token"])

@@ -67,7 +67,7 @@ class Users:
             user,
             user_id=user.user_id or self._new_id(),
             login=normalize(user.login),
-            password_hash=await self._in_turn(self._hasher.hash, password),
+            password_hash=await self._in_turn(self._hasher.hash, _composed(password)),
         )
 
         async def work(transaction: Transaction) -> None:
@@ -109,7 +109,7 @@ class Users:
         user = await self.get(user_id.decode() if user_id is not None else "")
         known_hash = user.password_hash if user is not None else ""
         self._unknown_hash = self._unknown_hash or await self._in_turn(self._hasher.hash, self._new_id())
-        is_right = await self._in_turn(self._matches, known_hash or self._unknown_hash, password[:_LONGEST_PASSWORD])
+        is_right = await self._in_turn(self._matches, known_hash or self._unknown_hash, _composed(password))
         return user if is_right and known_hash else None
 
     def _matches(self, password_hash: str, password: str) -> bool:
@@ -126,6 +126,11 @@ class Users:
 def normalize(login: str) -> str:
     """Return the form in which logins are compared: NFKC, without case and outer spaces."""
     return unicodedata.normalize("NFKC", login[:_LONGEST_PASSWORD]).strip().casefold()
+
+
+def _composed(password: str) -> str:
+    """Return a password in one form, however the keyboard composed its accents; a longer one cannot be right."""
+    return unicodedata.normalize("NFC", password[: _LONGEST_PASSWORD + 1])
 
 
 def _check(user: User, password: str) -> None:

@@ -140,6 +140,17 @@ async def test_two_keys_of_the_same_kid_are_refused(world: Authorization, sign: 
     assert await refused(world, form(sign())) == "invalid_client"
 
 
+@pytest.mark.filterwarnings("ignore:.*:joserfc.errors.SecurityWarning")
+async def test_a_weak_or_unreadable_key_is_refused(
+    world: Authorization, sign: Sign, lab_client: Client, rsa_key: Key
+) -> None:
+    weak = RSAKey.generate_key(1024, {"kid": "rsa-1"})
+    for jwk, key in ((weak.as_dict(private=False), weak), ({"kty": "RSA", "kid": "rsa-1", "n": "x"}, rsa_key)):
+        client = msgspec.structs.replace(lab_client, jwks={"keys": [jwk]})
+        await world.clients.register(client, is_replacing=True)
+        assert await refused(world, form(sign("RS384", key))) == "invalid_client"
+
+
 async def test_alg_none_is_refused(world: Authorization, sign: Sign) -> None:
     _, claims, _ = sign().split(".")
     header = _base64(b'{"alg":"none","kid":"rsa-1"}')

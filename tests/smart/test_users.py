@@ -1,5 +1,6 @@
 """security.html#authentication"""
 
+import unicodedata
 from typing import Any
 
 import anyio
@@ -134,3 +135,9 @@ async def test_a_session_ends_by_itself_or_when_it_is_ended(world: Authorization
     again = await world.sessions.begin(user, "local")
     await world.sessions.end(again)
     assert await world.sessions.get(again) is None
+
+
+async def test_accents_are_the_same_however_they_are_composed(authorization: Authorization) -> None:
+    password = unicodedata.normalize("NFC", "été à Noël")
+    added = await authorization.users.add(PAT, password)
+    assert await attempt(authorization, PAT.login, unicodedata.normalize("NFD", password)) == added

@@ -16,7 +16,10 @@ from fhir_server.smart.users import User
 
 
 class Browser:
-    """What browsers hold for this server: the cookies `session` (who signed in) and `form` (the sign-in form's)."""
+    """What browsers hold for this server.
+
+    The cookies: `session` (who signed in), `form` (the sign-in form's token), `away` (a sign-in at another provider).
+    """
 
     def __init__(self, authorization: Authorization) -> None:
         self._authorization = authorization

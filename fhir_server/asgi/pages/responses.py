@@ -29,14 +29,15 @@ def page(
 ) -> Response:
     """Return a page in the reader's language; `form_target` is a redirect URI that its form may lead to.
 
-    `values["page_query"]` is the query that leads to the page by GET, which the address of an answered form lacks.
+    `values["page_path"]` and `["page_query"]` lead to the page by GET, where the request's own address does not.
 
     Browsers hold the redirect that answers a form to `form-action`, so that a client's address must be named there.
     """
     language = language_of(request)
     words = TEXTS[language]
-    query = request.url.query if request.method == "GET" else values.get("page_query")
-    switches = [] if query is None else [(code, name, _switch(query, code)) for code, name in LANGUAGES.items()]
+    query = values.get("page_query", request.url.query if request.method == "GET" else None)
+    path = values.get("page_path", "")
+    switches = [] if query is None else [(code, name, path + _switch(query, code)) for code, name in LANGUAGES.items()]
     html = _templates.get_template(template).render(language=language, t=words, switches=switches, **values)
     policy = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "

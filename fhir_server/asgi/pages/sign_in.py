@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fhir_server.asgi.pages.browser import Browser
-from fhir_server.asgi.pages.forms import form_pairs, last_values
+from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.providers import SignInRefused
+from fhir_server.smart.providers import Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
+from fhir_server.smart.users import User
 
 _HOME = "/account"
 _RETURNS_TO = ("/oauth/authorize?", _HOME)
@@ -28,6 +29,8 @@ def sign_in_routes(authorization: Authorization) -> APIRouter:
     pages = _SignIn(authorization)
     routes.add_api_route("/sign-in", pages.show, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-in", pages.answer, methods=["POST"], response_model=None)
+    routes.add_api_route("/sign-in/{name}", pages.go, methods=["GET"], response_model=None)
+    routes.add_api_route("/sign-in/{name}/callback", pages.come_back, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-out", pages.leave, methods=["POST"], response_model=None)
     routes.add_api_route(_HOME, pages.account, methods=["GET"], response_model=None)
     return routes
@@ -52,12 +55,26 @@ class _SignIn:
             user = await self._provider.finish(values, "")
         except SignInRefused as refused:
             return self._form(request, return_to, refused=refused, login=values.get("login", ""))
-        previous = self._browser.cookie(request, "session")
-        token = await self._authorization.sessions.begin(user, self._provider.name, previous)
-        response = redirect(self._authorization.url(return_to))
-        self._browser.keep(response, "session", token)
-        self._browser.drop(response, "form")
+        return await self._welcome(request, self._provider, user, return_to)
+
+    async def go(self, request: Request, name: str) -> Response:
+        """Send the browser to another provider; a cookie keeps what its answer is checked against."""
+        beginning = await self._elsewhere(name).begin(self._authorization.url(f"/sign-in/{name}/callback"))
+        response = redirect(beginning.redirect_url)
+        kept = {"name": name, "kept": beginning.kept, "next": _safe(request.query_params.get("next", ""))}
+        self._browser.keep(response, "away", urlencode(kept))
         return response
+
+    async def come_back(self, request: Request, name: str) -> Response:
+        provider = self._elsewhere(name)
+        away = last_values(text_pairs(self._browser.cookie(request, "away")))
+        if away.get("name") != name:
+            raise PageRefusal("expired_form", "This sign-in was not begun in your browser, or is too old.", 403)
+        try:
+            user = await provider.finish(dict(request.query_params), away.get("kept", ""))
+        except SignInRefused as refused:
+            return self._form(request, away.get("next", ""), refused=refused)
+        return await self._welcome(request, provider, user, _safe(away.get("next", "")))
 
     async def leave(self, request: Request) -> Response:
         values = last_values(await form_pairs(request))
@@ -77,6 +94,22 @@ class _SignIn:
         session, user = signed_in
         return page(request, "account.html", {"user": user, "form_token": session.form_token})
 
+    def _elsewhere(self, name: str) -> Provider:
+        provider = self._authorization.providers.get(name)
+        if provider is None or provider is self._provider:
+            raise PageRefusal("invalid_request", "There is no such way to sign in.", 404)
+        return provider
+
+    async def _welcome(self, request: Request, provider: Provider, user: User, return_to: str) -> Response:
+        """Begin a new session, whatever the browser brought, and go on to where the person was going."""
+        previous = self._browser.cookie(request, "session")
+        token = await self._authorization.sessions.begin(user, provider.name, previous)
+        response = redirect(self._authorization.url(return_to))
+        self._browser.keep(response, "session", token)
+        for name in ("form", "away"):
+            self._browser.drop(response, name)
+        return response
+
     def _form(
         self, request: Request, return_to: str, *, refused: SignInRefused | None = None, login: str = ""
     ) -> Response:
@@ -87,7 +120,9 @@ class _SignIn:
             "form_token": form_token,
             "login": login[:256],
             "is_refused": refused is not None,
+            "page_path": "/sign-in",
             "page_query": urlencode({"next": _safe(return_to)}),
+            "providers": [other for other in self._authorization.providers.values() if other is not self._provider],
             "wait_minutes": -(-wait_seconds // 60),
         }
         status = 200 if refused is None else 429 if wait_seconds else 403

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 from fhir_server.smart.clients.client import Client, is_safe_web_address
 from fhir_server.smart.refusal import invalid_client
@@ -25,6 +25,7 @@ Fetch = Callable[[str], Awaitable[tuple[bytes, int]]]
 """Get an address: return the content and for how many seconds it may be kept."""
 
 _LIMIT_BYTES = 65_536
+_SHORTEST_RSA_BITS = 2048
 _TIMEOUT_SECONDS = 5
 _KEPT_AT_MOST_SECONDS = 3600
 _KEPT_ADDRESSES = 1000
@@ -105,6 +106,10 @@ def _max_age_seconds(cache_control: str) -> int:
 
 def _import(key: dict[str, Any]) -> Key:
     try:
-        return KeySet.import_key_set({"keys": [key]}).keys[0]
+        imported = JWKRegistry.import_key(key)
+        is_weak = isinstance(imported, RSAKey) and imported.public_key.key_size < _SHORTEST_RSA_BITS
     except (JoseError, ValueError, TypeError) as error:
         raise invalid_client("The key of the client cannot be read.") from error
+    if is_weak:
+        raise invalid_client(f"An RSA key has {_SHORTEST_RSA_BITS} bits at least.")
+    return imported

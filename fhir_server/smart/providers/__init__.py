@@ -32,9 +32,10 @@ class SignInRefused(Exception):
 
 
 class Provider(Protocol):
-    """An identity provider."""
+    """An identity provider; `name` is its place in addresses, `display` what people know it by."""
 
     name: str
+    display: str
 
     async def begin(self, callback_url: str) -> Beginning:
         """Begin a sign-in whose answer comes to `callback_url`."""

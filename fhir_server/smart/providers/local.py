@@ -14,6 +14,7 @@ class LocalProvider:
     """The provider of passwords."""
 
     name = "local"
+    display = ""
 
     def __init__(self, users: Users, attempts: SignInAttempts) -> None:
         self._users = users

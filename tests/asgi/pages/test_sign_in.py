@@ -1,5 +1,6 @@
 """Signing in and out, in a browser. security.html#authentication"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -7,7 +8,9 @@ import pytest
 
 from fhir_server.asgi.pages import pages
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.providers import Beginning, SignInRefused
 from fhir_server.smart.sign_in_attempts import FREE_ATTEMPTS
+from fhir_server.smart.users import User
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("security.html#authentication")]
 
@@ -108,13 +111,13 @@ async def test_the_browsers_language_is_followed(browser: Any, header: str, lang
 
 async def test_the_language_switch_keeps_the_page_and_is_remembered(browser: Any) -> None:
     form = await browser.get("/sign-in", params={"next": "/oauth/authorize?a=b"})
-    assert 'href="?next=%2Foauth%2Fauthorize%3Fa%3Db&amp;lang=en"' in form.text
+    assert 'href="/sign-in?next=%2Foauth%2Fauthorize%3Fa%3Db&amp;lang=en"' in form.text
     english = await browser.get("/sign-in?next=%2Foauth%2Fauthorize%3Fa%3Db&lang=en")
     assert "Sign in" in english.text
     assert "/oauth/authorize?a=b" in english.text
     refused = await browser.submit(english, "/sign-in", login="pat", password="wrong")
     assert "The login or the password is wrong" in refused.text
-    assert 'href="?next=%2Foauth%2Fauthorize%3Fa%3Db&amp;lang=fr"' in refused.text
+    assert 'href="/sign-in?next=%2Foauth%2Fauthorize%3Fa%3Db&amp;lang=fr"' in refused.text
 
 
 async def test_a_large_or_strange_form_is_refused(browser: Any) -> None:
@@ -130,3 +133,51 @@ async def test_without_https_cookies_are_plain(store: Any, clock: Any) -> None:
         (cookie,) = (await browser.get("/sign-in")).headers.get_list("set-cookie")
     assert cookie.startswith("form=")
     assert "secure" not in cookie.lower()
+
+
+class Upstream:
+    """A provider elsewhere: it sends the browser away, and trusts an answer that brings the state back."""
+
+    name = "upstream"
+    display = "Autre <service>"
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+
+    async def begin(self, callback_url: str) -> Beginning:
+        return Beginning(redirect_url=f"https://upstream.example/?back={callback_url}&state=s-1", kept="s-1")
+
+    async def finish(self, answer: Mapping[str, str], kept: str) -> User:
+        if answer.get("state") != kept:
+            raise SignInRefused
+        return self._user
+
+
+@pytest.fixture
+async def upstream(authorization: Authorization) -> None:
+    user = await authorization.users.get("doc")
+    assert user is not None
+    authorization.providers = {**authorization.providers, "upstream": Upstream(user)}
+
+
+@pytest.mark.usefixtures("upstream")
+async def test_a_sign_in_elsewhere_comes_back_to_where_the_person_was_going(browser: Any) -> None:
+    form = await browser.get("/sign-in", params={"next": "/oauth/authorize?a=b"})
+    assert 'href="/sign-in/upstream?next=%2Foauth%2Fauthorize%3Fa%3Db"' in form.text
+    assert "Autre &lt;service&gt;" in form.text
+    away = await browser.get("/sign-in/upstream?next=%2Foauth%2Fauthorize%3Fa%3Db")
+    assert away.headers["location"].startswith("https://upstream.example/?back=https://record.example/sign-in/upstream")
+    back = await browser.get("/sign-in/upstream/callback?state=s-1")
+    assert back.headers["location"] == "https://record.example/oauth/authorize?a=b"
+    assert "Dr Claire Martin" in (await browser.get("/account")).text
+    assert (await browser.get("/sign-in/upstream/callback?state=s-1")).status_code == 403
+
+
+@pytest.mark.usefixtures("upstream")
+async def test_an_answer_that_was_not_asked_for_is_refused(browser: Any) -> None:
+    assert (await browser.get("/sign-in/upstream/callback?state=s-1")).status_code == 403
+    await browser.get("/sign-in/upstream")
+    assert (await browser.get("/sign-in/upstream/callback?state=other")).status_code == 403
+    assert (await browser.get("/sign-in/nowhere")).status_code == 404
+    assert (await browser.get("/sign-in/local")).status_code == 404
+    assert (await browser.get("/account")).status_code == 303
