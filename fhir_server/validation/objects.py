@@ -13,8 +13,8 @@ from fhir_server.validation.elements import (
     acceptance,
     concept_check,
     gap_check,
-    item_check,
     list_check,
+    object_list_check,
     primitive_check,
     single_check,
 )
@@ -155,13 +155,13 @@ def element_check(element: Element) -> Check:
         check = concept_check(check, element)
     elif element.type_code == "Reference" and element.targets:
         check = target_check(check, element.targets)
-    return list_check(item_check(check)) if element.is_list else single_check(check)
+    return object_list_check(check) if element.is_list else single_check(check)
 
 
 @cache
 def _extensions_check(is_list: bool) -> Check:
     check = object_check("Element").check
-    return list_check(gap_check(item_check(check))) if is_list else single_check(check)
+    return list_check(gap_check(check)) if is_list else single_check(check)
 
 
 def _misaligned(values: Any, extensions: Any) -> Problems | None:

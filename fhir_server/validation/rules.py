@@ -18,7 +18,7 @@ def check_extension(node: dict[str, Any]) -> Problems | None:
     """Check ext-1: an extension has a value or extensions, not both and not none."""
     has_value = False
     for name in node:
-        if name.startswith(("value", "_value")):
+        if name[:5] == "value" or name[:6] == "_value":
             has_value = True
     if has_value is not ("extension" in node):
         return None
