@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from fhir_server.foundation.operation_outcome import BadRequest, Forbidden
+from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, TooCostly
 from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.search.compile import component_parameter
 from fhir_server.search.condition import (
@@ -36,13 +36,18 @@ NOT: Final = "not"
 COMPOSITE: Final = "composite"
 
 
-class Meaning(msgspec.Struct, frozen=True):
-    """Give clauses their meaning; the fields are those of `plan.Planner`."""
+MAXIMUM_LINKED: Final = 200
+"""Links between types that one query may mean: chains that do not say their types multiply."""
+
+
+class Meaning(msgspec.Struct):
+    """Give the clauses of one query their meaning; the fields are those of `plan.Planner`."""
 
     parameters: Parameters
     within: Within
     base_urls: tuple[str, ...] = ()
     now: int = 0
+    linked: int = 0
 
     def condition(self, query: Query) -> Condition:
         """Return what all clauses of a query ask together."""
@@ -71,6 +76,11 @@ class Meaning(msgspec.Struct, frozen=True):
         return self._any_target(resource_type, link, clause, rest)
 
     def _exists(self, other_type: str, link: Link, clause: Clause, rest: tuple[Link, ...]) -> Condition:
+        self.linked += 1
+        if self.linked > MAXIMUM_LINKED:
+            raise TooCostly(
+                f"The chain to {clause.parameter} may lead through too many types: say which, as subject:Patient."
+            )
         condition = all_of(self._linked(other_type, clause, rest), self.within(other_type))
         return Exists(link.parameter, other_type, condition, is_reverse=isinstance(link, ReverseLink))
 

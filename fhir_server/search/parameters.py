@@ -16,8 +16,8 @@ from fhir_server.search.places import Place, places
 from fhir_server.search.types import SEARCH_TYPES
 
 TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
-ALL_TYPES: Final = ""
-"""Stands for a search over all types: only what every resource has can be asked."""
+FOLLOWED: Final = ("Reference", "Resource", "Extension")
+"""The data types that may name a resource of this server."""
 
 
 class UnknownParameter(BadRequest):
@@ -34,6 +34,7 @@ class Parameters:
         self._added = {parameter.url: parameter for parameter in added}
         self._of_type = cache(self._find)
         self.targets = cache(self._targets)
+        self.is_followed = cache(self._is_followed)
 
     def of_type(self, resource_type: str) -> Mapping[str, SearchParameter]:
         """Return code -> parameter of a type ("" for all types), without those whose meaning is no row."""
@@ -54,6 +55,18 @@ class Parameters:
             sentence = f"{where} has no search parameter {code!r}. {hint}It has: {', '.join(known)}."
             raise UnknownParameter(sentence, code)
         return parameter
+
+    def check_followed(self, resource_type: str, code: str) -> None:
+        """Raise BadRequest when a parameter cannot be followed to resources of this server by chain or include."""
+        parameter = self.named(resource_type, code)
+        if parameter.type != "reference":
+            raise BadRequest(f"{resource_type} {code} is no reference: it cannot be followed.", code)
+        if not self.is_followed(resource_type, code):
+            raise BadRequest(f"{resource_type} {code} refers by canonical URL, which is not followed here.", code)
+
+    def _is_followed(self, resource_type: str, code: str) -> bool:
+        parameter = self._of_type(resource_type)[code]
+        return any(place.type_code in FOLLOWED for place in parameter_places(resource_type, parameter))
 
     def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:
         base = resource_type or "Resource"

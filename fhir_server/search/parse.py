@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.operation_outcome import BadRequest, TooCostly
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.search import result_parameters
 from fhir_server.search.parameters import Parameters, UnknownParameter
@@ -26,6 +26,8 @@ TYPE: Final = "_type"
 HAS: Final = "_has:"
 MISSING: Final = "missing"
 MAXIMUM_LINKS: Final = 8
+MAXIMUM_CLAUSES: Final = 100
+MAXIMUM_VALUES: Final = 1000
 
 
 def parse(resource_type: str, pairs: Iterable[Pair], parameters: Parameters, is_lenient: bool = False) -> Query:
@@ -36,6 +38,8 @@ def parse(resource_type: str, pairs: Iterable[Pair], parameters: Parameters, is_
     value or a result parameter are refused all the same.
     """
     asked = [pair for pair in pairs if pair[0] not in GENERAL]
+    if len(asked) > MAXIMUM_CLAUSES:
+        raise TooCostly(f"A search has at most {MAXIMUM_CLAUSES} parameters.")
     reader = Reader(parameters, _types(resource_type, asked))
     clauses: list[Clause] = []
     ignored: list[str] = []
@@ -99,6 +103,8 @@ class Reader(msgspec.Struct, frozen=True):
     def clause(self, name: str, value: str) -> Clause:
         """Return one use of a parameter."""
         values = tuple(part.replace(r"\,", ",") for part in split(value, ","))
+        if len(values) > MAXIMUM_VALUES:
+            raise TooCostly(f"Search parameter {name}: give at most {MAXIMUM_VALUES} values.", name)
         if not all(values):
             raise BadRequest(rf"Search parameter {name}: there is no value between two commas (\, is a comma).", name)
         path: list[Link] = []
@@ -134,13 +140,11 @@ class Reader(msgspec.Struct, frozen=True):
             )
         source, code = parts[1], parts[2]
         check_type(source, text)
-        self.parameters.named(source, code)
-        self._targets(source, code)
+        self.parameters.check_followed(source, code)
         return ReverseLink(source, code), parts[3], (source,)
 
     def _targets(self, resource_type: str, code: str) -> Types:
-        if self.parameters.named(resource_type, code).type != "reference":
-            raise BadRequest(f"{resource_type} {code} is no reference: it cannot be followed.", code)
+        self.parameters.check_followed(resource_type, code)
         return self.parameters.targets(resource_type, code)
 
     def _knowing(self, types: Types, code: str, *, is_first: bool) -> Types:

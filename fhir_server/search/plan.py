@@ -105,8 +105,11 @@ class Planner(msgspec.Struct, frozen=True):
     def _codes(self, source_type: str, code: str) -> tuple[str, ...]:
         if code != ALL:
             return (code,)
-        parameters = self.parameters.of_type(source_type).values()
-        return tuple(parameter.code for parameter in parameters if parameter.type == "reference")
+        return tuple(
+            parameter.code
+            for parameter in self.parameters.of_type(source_type).values()
+            if parameter.type == "reference" and self.parameters.is_followed(source_type, parameter.code)
+        )
 
     def _forward(self, source_type: str, code: str, include: IncludeClause) -> Iterator[PlannedInclude]:
         targets = self.parameters.targets(source_type, code)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.operation_outcome import BadRequest, TooCostly
 from fhir_server.search.parameters import Parameters, UnknownParameter
-from fhir_server.search.parse import MAXIMUM_LINKS, format_query, parse
+from fhir_server.search.parse import MAXIMUM_CLAUSES, MAXIMUM_LINKS, MAXIMUM_VALUES, format_query, parse
 from fhir_server.search.query import ChainLink, Clause, IncludeClause, Query, ReverseLink, SortKey
 
 PARAMETERS = Parameters()
@@ -151,6 +151,9 @@ def test_lenient_handling_leaves_out_and_says_so() -> None:
         ("Observation", "code-value-quantity:exact", "1", "it has missing"),
         ("Observation", "code.name", "1", "no reference"),
         ("Observation", "subject:Medication.code", "1", "subject refers to Device, Group"),
+        ("QuestionnaireResponse", "questionnaire.name", "x", "by canonical URL"),
+        ("QuestionnaireResponse", "_include", "QuestionnaireResponse:questionnaire", "by canonical URL"),
+        ("Questionnaire", "_has:QuestionnaireResponse:questionnaire:status", "x", "by canonical URL"),
         ("Patient", "name", "a,,b", "between two commas"),
         ("Patient", "_count", "-1", "no whole number"),
         ("Patient", "_count", "many", "no whole number"),
@@ -196,6 +199,15 @@ def test_a_chain_is_bounded() -> None:
     links = "part-of." * (MAXIMUM_LINKS + 1)
     with pytest.raises(BadRequest, match=f"at most {MAXIMUM_LINKS} links"):
         read("Encounter", (f"{links}status", "x"))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[("_tag", "x")] * (MAXIMUM_CLAUSES + 1), [("_id", ",".join(["x"] * (MAXIMUM_VALUES + 1)))]],
+)
+def test_a_query_is_bounded(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(TooCostly, match="at most"):
+        read("Patient", *pairs)
 
 
 SIMPLE = st.text(st.characters(codec="utf-8", exclude_characters="\\,"), min_size=1, max_size=8)

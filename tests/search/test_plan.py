@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from fhir_server.foundation.operation_outcome import BadRequest, Forbidden
+from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, TooCostly
 from fhir_server.search.condition import ALWAYS, NEVER, Compare, Condition, Exists, Identity, OfType
 from fhir_server.search.index_row import COMPARTMENT, DATE, STRING, TOKEN
 from fhir_server.search.parameters import Parameters
@@ -67,6 +67,11 @@ def test_a_chain_without_type_leads_to_each_type_that_may_be_searched() -> None:
         types(only("Observation"))
     location_or_patient = planned("Observation?subject.address-city=x").condition
     assert [part.resource_type for part in location_or_patient.conditions] == ["Location", "Patient"]  # type: ignore
+
+
+def test_chains_that_multiply_are_refused() -> None:
+    with pytest.raises(TooCostly, match="say which"):
+        planned("Provenance?target.subject.subject.subject._id=x")
 
 
 @pytest.mark.spec("search.html#has")

@@ -15,22 +15,31 @@ from fhir_server.search.types.value import Emit, Leaf, Use, unescape
 FAMILY: Final = STRING
 MODIFIERS: Final = frozenset({"exact", "contains"})
 
+REMEMBERED_LENGTH: Final = 100
+"""Names and displays come again and again; long texts do not, and would fill the memory."""
+
 _LIGATURES: Final = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 
 
-@lru_cache(maxsize=20_000)
 def fold(text: str) -> str:
     """Return the text in lower case, without accents; punctuation counts as white space, and that as one space.
 
     Choice: the specification says to ignore punctuation; a hyphen or an apostrophe parts words, so that
     "Jean-Pierre" is found as "jean pierre".
     """
+    return _fold_remembered(text) if len(text) <= REMEMBERED_LENGTH else _fold(text)
+
+
+def _fold(text: str) -> str:
     text = text.casefold()
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
         text = "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
     return _PUNCTUATION.sub(" ", text).strip()
+
+
+_fold_remembered: Final = lru_cache(maxsize=20_000)(_fold)
 
 
 def text(emit: Emit, parameter: str, element: int, value: str) -> None:
