@@ -70,6 +70,8 @@ def refuse(refusal: FhirError, manner: Manner) -> Answer:
         headers.append((b"allow", ", ".join(refusal.allowed).encode()))
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="FHIR"'))
+    if refusal.status in (429, 503):
+        headers.append((b"retry-after", b"1"))
     return finish(Answer(refusal.status, headers, body), manner)
 
 

@@ -9,10 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+import msgspec
+
 from fhir_server.asgi.body import Receive
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Runtime
-from fhir_server.interactions.trail import drain
+from fhir_server.interactions.trail import BACKLOG, drain
 
 LOG: Final = logging.getLogger("fhir_server")
 IDLE_SECONDS: Final = 2.0
@@ -20,31 +22,53 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 OnOpen = Callable[[], Awaitable[None]]
 
 
-async def lifespan(runtime: Runtime, on_open: OnOpen | None, receive: Receive, send: Send) -> None:
+class Pulse:
+    """Count the requests that were served, to tell when nobody is asking."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
+class Life(msgspec.Struct, frozen=True):
+    """What lives from startup to shutdown; `on_open` runs once the store is open."""
+
+    runtime: Runtime
+    pulse: Pulse
+    on_open: OnOpen | None = None
+
+
+async def lifespan(life: Life, receive: Receive, send: Send) -> None:
     """Serve one lifespan: startup, then shutdown."""
     await receive()
     try:
-        await runtime.store.open()
-        if on_open is not None:
-            await on_open()
+        await life.runtime.store.open()
+        if life.on_open is not None:
+            await life.on_open()
     except FhirError as refusal:
         await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         return
-    trail = asyncio.create_task(drain_when_idle(runtime))
+    trail = asyncio.create_task(drain_when_idle(life.runtime, life.pulse))
     await send({"type": "lifespan.startup.complete"})
     await receive()
     trail.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await trail
-    await runtime.store.close()
+    await life.runtime.store.close()
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def drain_when_idle(runtime: Runtime) -> None:
-    """Turn journal entries into AuditEvents, again and again, until cancelled."""
+async def drain_when_idle(runtime: Runtime, pulse: Pulse) -> None:
+    """Turn journal entries into AuditEvents while nobody asks, or while too many wait; until cancelled."""
     while True:
+        before = pulse.requests
+        await asyncio.sleep(IDLE_SECONDS)
         try:
-            await drain(runtime)
+            await _drain_while(runtime, pulse, before)
         except FhirError:
             LOG.exception("the audit trail could not be drained; it is tried again")
-        await asyncio.sleep(IDLE_SECONDS)
+
+
+async def _drain_while(runtime: Runtime, pulse: Pulse, before: int) -> None:
+    while pulse.requests == before or await runtime.store.journal_length() > BACKLOG:
+        if not await drain(runtime):
+            return

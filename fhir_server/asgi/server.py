@@ -13,11 +13,11 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins
-from fhir_server.asgi.lifespan import lifespan
+from fhir_server.asgi.lifespan import Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound
 from fhir_server.interactions.bundle.route import NoSuchMethod, route
-from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.dispatch import dispatch, journal_refusal
 from fhir_server.interactions.request import Request, Response, Runtime
 
 Scope = MutableMapping[str, Any]
@@ -25,6 +25,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 GrantOf = Callable[[str], Awaitable[Grant]]
 
+ANONYMOUS: Final = Grant(kind="unknown", actor="", client_id="")
+"""Who is written into the audit of a request whose token does not hold."""
 LOG: Final = logging.getLogger("fhir_server")
 REQUEST_ID_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:")
 SMART_CONFIGURATION: Final = ".well-known/smart-configuration"
@@ -60,14 +62,16 @@ def fhir_api(api: Api) -> App:
     mount = path_of(api.base_url)
     start = len(mount)
     origins = Origins(api.origins)
+    pulse = Pulse()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await lifespan(api.runtime, api.on_open, receive, send)
+            await lifespan(Life(api.runtime, pulse, api.on_open), receive, send)
             return
         path: str = scope["path"]
         if kind == "http" and path.startswith(mount) and path[start : start + 1] in ("/", ""):
+            pulse.requests += 1
             exchange = Exchange(api, origins, scope, receive, path[start + 1 :])
             try:
                 reply = await exchange.reply()
@@ -145,10 +149,19 @@ class Exchange:
         limits = self.api.runtime.limits
         if call.route.interaction == "capabilities":
             return understand(call, OPEN, self.manner, limits)
-        grant = await self.api.grant_of(self.headers.get(b"authorization", b"").decode("latin-1"))
+        grant = await self._grant(call)
         if needs_body(call):
             call.body = await read_body(self.receive, self.headers, limits)
         return understand(call, grant, self.manner, limits)
+
+    async def _grant(self, call: Call) -> Grant:
+        try:
+            return await self.api.grant_of(self.headers.get(b"authorization", b"").decode("latin-1"))
+        except FhirError as refusal:
+            route = call.route
+            asked = Request(route.interaction, ANONYMOUS, route.resource_type, route.resource_id, route.version_id)
+            journal_refusal(asked, refusal, self.api.runtime)
+            raise
 
     def _smart_configuration(self, method: str) -> Answer:
         if self.api.smart_configuration is None:

@@ -42,7 +42,7 @@ async def dispatch(request: Request, runtime: Runtime) -> Response:
     try:
         return await _dispatch(request, runtime)
     except FhirError as refusal:
-        runtime.store.journal(encode(access_entry(request, runtime, refusal.status)))
+        journal_refusal(request, refusal, runtime)
         raise
 
 
@@ -105,6 +105,11 @@ def asks_trail(request: Request) -> bool:
     if request.resource_type in ("AuditEvent", ""):
         return True
     return any("AuditEvent" in name or "AuditEvent" in value for name, value in request.parameters)
+
+
+def journal_refusal(request: Request, refusal: FhirError, runtime: Runtime) -> None:
+    """Journal a request that was refused."""
+    runtime.store.journal(encode(access_entry(request, runtime, refusal.status)))
 
 
 def _answered(request: Request, response: Response, runtime: Runtime) -> bytes:

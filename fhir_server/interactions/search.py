@@ -4,7 +4,7 @@ Spec: http.html#search, search.html
 """
 
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fhir_server.access.decision import decide
 from fhir_server.foundation import fhir_json
@@ -107,4 +107,5 @@ def _url(request: Request, pairs: list[tuple[str, str]]) -> str:
     if request.compartment is not None:
         place = f"{'/'.join(request.compartment)}/{place or '*'}"
     address = f"{request.base_url}/{place}" if place else request.base_url
-    return f"{address}?{urlencode(pairs, quote_via=quote, safe=SAFE)}" if pairs else address
+    query = "&".join(f"{quote(name, SAFE)}={quote(value, SAFE)}" for name, value in pairs)
+    return f"{address}?{query}" if pairs else address

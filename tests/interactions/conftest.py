@@ -13,17 +13,23 @@ from fhir_server.access.grant import OPEN
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
-from fhir_server.storage.sqlite.store import SqliteStore
+from fhir_server.storage.sqlite.store import Options, SqliteStore
 
 BASE_URL = "http://fhir.example.fr/fhir"
 Ask = Callable[..., Awaitable[Response]]
 
 
 @pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
+def statements() -> list[str]:
+    """What the store was asked, in its own language; clear it before what is to be counted."""
+    return []
+
+
+@pytest.fixture
+async def runtime(tmp_path: Path, statements: list[str]) -> AsyncIterator[Runtime]:
     ticks, ids = count(), count(1)
     started = datetime(2026, 1, 1, tzinfo=UTC)
-    store = SqliteStore(tmp_path / "fhir.sqlite")
+    store = SqliteStore(tmp_path / "fhir.sqlite", options=Options(recorder=statements.append))
     await store.open()
     yield Runtime(
         store=store,

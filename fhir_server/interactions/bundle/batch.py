@@ -3,13 +3,17 @@
 Spec: http.html#transaction, http.html#brules
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import groupby
+from typing import Final
 
 from fhir_server.foundation.operation_outcome import FhirError, Unprocessable
 from fhir_server.interactions.bundle.entries import Entry, elements_of, in_entry, read_entry
 from fhir_server.interactions.bundle.envelope import bundle, refusal_entry, response_entry
 from fhir_server.interactions.request import Request, Response, Runtime
 
+AT_ONCE: Final = 32
 Dispatch = Callable[[Request, Runtime], Awaitable[Response]]
 
 
@@ -23,9 +27,17 @@ async def batch(request: Request, runtime: Runtime, dispatch: Dispatch) -> Respo
             entries.append(_single(read_entry(index, element, request)))
         except FhirError as refusal:
             answers[index] = refusal_entry(refusal)
-    for entry in sorted(entries, key=lambda entry: entry.order):
-        answers[entry.index] = await _answer(entry, runtime, dispatch)
+    entries.sort(key=lambda entry: entry.order)
+    for _, equals in groupby(entries, key=lambda entry: entry.order):
+        for together in batched(list(equals)):
+            done = await asyncio.gather(*(_answer(entry, runtime, dispatch) for entry in together))
+            answers.update(zip((entry.index for entry in together), done, strict=True))
     return Response(200, bundle("batch-response", (answers[index] for index in range(len(elements)))))
+
+
+def batched(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield the entries in portions that are done at once: they depend on each other in nothing."""
+    return (entries[start : start + AT_ONCE] for start in range(0, len(entries), AT_ONCE))
 
 
 def _single(entry: Entry) -> Entry:
