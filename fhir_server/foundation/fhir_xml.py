@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lxml import etree
 
@@ -24,6 +24,7 @@ _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]
 # Line breaks and tabs in attributes become spaces unless escaped; the rest of these cannot stand in XML 1.0 at all.
 _SPECIAL: Final = re.compile('[&<"\x00-\x1f\ufffe\uffff]')
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+_WITH_TEXT: Final = etree.XPath("//f:*[text()[normalize-space()]]", namespaces={"f": FHIR[1:-1]})
 
 Node = etree._Element
 
@@ -34,7 +35,10 @@ def parse(content: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     A DTD is refused, comments and processing instructions are dropped, entities are not resolved. Numbers and booleans
     that are none stay texts, so that validation tells them with their path. Choice: elements may come in any order.
     """
-    return _read_resource(_root(content), max_depth)
+    root = _root(content)
+    for node in cast("list[Node]", _WITH_TEXT(root)):
+        raise _refuse(node, f"'{_name(node)}' holds text: values go into the attribute 'value'.")
+    return _read_resource(root, max_depth)
 
 
 def _root(content: bytes) -> Node:
@@ -79,16 +83,12 @@ def _read_resource(node: Node, depth: int) -> dict[str, Any]:
 def _read_members(node: Node, class_name: str, members: dict[str, Any], depth: int) -> dict[str, Any]:
     if depth == 0:
         raise _refuse(node, "the body nests too deep: flatten it.")
-    if node.text and not node.text.isspace():
-        raise _refuse(node, f"'{_name(node)}' holds text: values go into the attribute 'value'.")
     tags = _tags(class_name)
     has_extended_list = False
     for child in node:
         element = tags.get(str(child.tag))
         if element is None:
             raise _refuse(child, f"'{_name(child)}' is no element of {class_name}.")
-        if child.tail and not child.tail.isspace():
-            raise _refuse(child, f"text follows '{_name(child)}': values go into the attribute 'value'.")
         if element.is_primitive:
             has_extended_list |= _read_primitive(child, element, members, depth)
         else:
@@ -118,9 +118,10 @@ def _read_object(node: Node, element: Element, depth: int) -> dict[str, Any]:
 
 
 def _attributes(node: Node, names: tuple[str, ...]) -> dict[str, str]:
-    attributes = {str(name): str(value) for name, value in node.attrib.items()}
-    for name in attributes.keys() - names:
-        raise _refuse(node, f"'{_name(node)}' has no attribute '{name}'.")
+    attributes = {str(name): str(value) for name, value in node.items()}
+    for name in attributes:
+        if name not in names:
+            raise _refuse(node, f"'{_name(node)}' has no attribute '{name}'.")
     return attributes
 
 
@@ -131,7 +132,7 @@ def _read_primitive(node: Node, element: Element, members: dict[str, Any], depth
         return False
     attributes: dict[str, Any] = _attributes(node, ("id", "value"))
     text = attributes.pop("value", None)
-    extension = _read_members(node, "Element", attributes, depth - 1)
+    extension = _read_members(node, "Element", attributes, depth - 1) if len(node) else attributes
     if text is None and not extension:
         raise _refuse(node, f"'{element.name}' has neither a value nor an extension.")
     value = _VALUES.get(element.type_code, str)(text) if text is not None else None

@@ -83,7 +83,7 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
         (patient("<colour value='red'/>"), "Line 3: 'colour' is no element of Patient"),
         (patient("<name><a:family xmlns:a='urn:a' value='x'/></name>"), "no element of HumanName"),
         (patient("<active>true</active>"), "'active' holds text"),
-        (patient("<active value='true'/>x"), "text follows"),
+        (patient("<active value='true'/>x"), "'Patient' holds text"),
         (patient("<active/>"), "neither a value nor an extension"),
         (patient("<active value='true' url='x'/>"), "no attribute 'url'"),
         (patient("<active value='true'/><active value='false'/>"), "more than once"),
