@@ -28,7 +28,7 @@ FORMATS: Final = {
     "text/xml": XML,
 }
 FHIR_FOR_BINARY: Final = frozenset(FORMATS) - {"application/xml", "text/xml", "text/json"}
-"""A Binary may itself be XML (a CDA document is): only these names mean the resource."""
+"""A Binary, or what an operation is given, may be other XML (a CDA document is): only these names mean a resource."""
 ANY: Final = ("*/*", "application/*", "*")
 CONTENT_TYPES: Final = {
     JSON: b"application/fhir+json;charset=utf-8",
@@ -93,6 +93,15 @@ def body_format(content_type: bytes) -> str:
     if name == "" or (name in FORMATS and _speaks(options)):
         return FORMATS.get(name, JSON)
     raise UnsupportedMediaType(f"A body of type {content_type[:100].decode('latin-1')} is not read here. {OFFERED}")
+
+
+@lru_cache(maxsize=512)
+def operation_body_format(content_type: bytes) -> str:
+    """Return XML or FORM when an operation's body is surely that, NATIVE for any other: the operation reads it."""
+    name, _ = _media_type(content_type.decode("latin-1"))
+    if name == "application/x-www-form-urlencoded":
+        return FORM
+    return XML if name in FHIR_FOR_BINARY and FORMATS[name] is XML else NATIVE
 
 
 @lru_cache(maxsize=512)

@@ -13,11 +13,13 @@ from fhir_server.access.grant import Grant
 from fhir_server.asgi.answer import Manner
 from fhir_server.asgi.headers import (
     JSON,
+    NATIVE,
     XML,
     body_format,
     is_resource,
     negotiate,
     negotiate_binary,
+    operation_body_format,
     preferences,
 )
 from fhir_server.foundation import fhir_xml
@@ -111,14 +113,13 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
     content_type = headers.get(b"content-type", b"")
     if route.resource_type == "Binary" and route.interaction in WRITABLE and not is_resource(content_type):
         return _binary(call, content_type), b""
-    if route.interaction[0] == "$" and not content_type.startswith(b"application/x-www-form-urlencoded"):
-        return None, call.body  # an operation knows what body it takes, which need not be FHIR
-    form = body_format(content_type)
-    if form is JSON:
+    is_operation = route.interaction[0] == "$"
+    form = operation_body_format(content_type) if is_operation else body_format(content_type)
+    if form is JSON or form is NATIVE:
         return None, call.body
     if form is XML:
         return fhir_xml.parse(call.body, max_depth=limits.depth), b""
-    if route.interaction != "search" and route.interaction[0] != "$":
+    if route.interaction != "search" and not is_operation:
         raise UnsupportedMediaType("A form is read by searches only; send application/fhir+json.")
     call.parameters += decode_parameters(call.body)
     return None, b""

@@ -21,7 +21,7 @@ from fhir_server.interactions.search import search
 from fhir_server.interactions.trail import drain_all
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
-from fhir_server.interactions.write import prepare
+from fhir_server.interactions.write import aside, prepare
 from fhir_server.storage.store import Transaction
 
 READS: Final[dict[str, Read]] = {
@@ -64,7 +64,7 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
             runtime.store.journal(_answered(request, response, runtime))
         return response
     if request.interaction in WRITES:
-        prepared = prepare(request, runtime) if request.interaction in WITH_RESOURCE else request
+        prepared = await aside(prepare, request, runtime) if request.interaction in WITH_RESOURCE else request
         return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
     if request.interaction == "transaction":
         return await _bundle(request, runtime)
@@ -72,7 +72,7 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
 
 
 async def _bundle(request: Request, runtime: Runtime) -> Response:
-    request = submitted(request, runtime)
+    request = await aside(submitted, request, runtime)
     if request.interaction == "batch":
         return await batch(request, runtime, dispatch)
     return await transaction(request, runtime, perform)

@@ -20,7 +20,8 @@ class Request(msgspec.Struct, frozen=True):
     """One interaction asked by one caller.
 
     `interaction` is a CapabilityStatement code (read, search ...) or `$` and an operation's code. `parameters` are the
-    decoded query (and form) pairs in order. `content` is the body; `resource` the same, parsed, when a caller has it.
+    decoded query (and form) pairs in order. `content` is the body as FHIR JSON (or, for an operation, as `media_type`
+    says); `resource` the same, parsed, when a caller has it, and `content` may then be empty.
     """
 
     interaction: str

@@ -6,7 +6,7 @@ Spec: http.html#update, http.html#upsert, http.html#cond-update
 from msgspec.structs import replace
 
 from fhir_server.access.decision import decide
-from fhir_server.foundation.operation_outcome import BadRequest, VersionConflict
+from fhir_server.foundation.operation_outcome import BadRequest, PreconditionFailed, VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.route import check_id
 from fhir_server.interactions.conditional import check_version, find_match
@@ -25,6 +25,8 @@ async def update(request: Request, transaction: Transaction, runtime: Runtime) -
     within = decide(request.grant, "update", request.resource_type)
     current = await current_version(request, transaction, within)
     check_version(request, current)
+    if request.if_none_match.strip() == "*" and current is not None and not current.is_deleted:
+        raise PreconditionFailed(f"If-None-Match is *, and {current.reference} exists.")
     version = await put(request, transaction, runtime, Draft(request.resource_id, current, within))
     return written(request, version, 201 if current is None or current.is_deleted else 200)
 

@@ -3,9 +3,11 @@
 Spec: http.html#create, http.html#update, resource.html#metadata
 """
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +23,9 @@ from fhir_server.search.index_row import IndexRow
 from fhir_server.search.match import Subject, match
 from fhir_server.storage.store import Transaction
 from fhir_server.validation.validate import validate
+
+T = TypeVar("T")
+LARGE_BYTES: Final = 256 * 1024
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -48,6 +53,13 @@ def prepare(request: Request, runtime: Runtime) -> Request:
             f"{request.resource_type}.id",
         )
     return request
+
+
+async def aside(work: Callable[[Request, Runtime], T], request: Request, runtime: Runtime) -> T:
+    """Return what the work makes of a request; of a large body in a thread, so that nobody else waits for it."""
+    if len(request.content) > LARGE_BYTES:
+        return await asyncio.to_thread(work, request, runtime)
+    return work(request, runtime)
 
 
 async def put(request: Request, transaction: Transaction, runtime: Runtime, draft: Draft) -> Version:

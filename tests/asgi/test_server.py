@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from fhir_server.asgi.server import Api, fhir_api, path_of
 from fhir_server.foundation import fhir_json
+from fhir_server.interactions.request import Operation, Request, Response, Runtime
+from tests.asgi.conftest import ORIGIN
 
 pytestmark = pytest.mark.anyio
 
@@ -257,3 +259,35 @@ async def test_a_transaction_over_http(client: httpx.AsyncClient) -> None:
     done = await client.post("", content=fhir_json.format(bundle), headers={"Content-Type": JSON})
     assert done.status_code == 200
     assert done.json()["entry"][0]["response"]["status"] == "201 Created"
+
+
+@pytest.mark.spec("operations.html#request")
+async def test_an_operation_gets_its_parameters_and_its_body_as_it_was_sent(api: Api) -> None:
+    asked: list[Request] = []
+
+    async def invoke(request: Request, runtime: Runtime) -> Response:
+        asked.append(request)
+        return Response(200, b"<a/>", "application/xml")
+
+    canonical = "http://fhir.example.fr/fhir/OperationDefinition/echo"
+    echo = Operation("echo", canonical, invoke, ("Patient",), ("system", "instance"), is_affecting=True)
+    runtime = replace(api.runtime, operations=(echo,))
+    transport = httpx.ASGITransport(fhir_api(replace(api, runtime=runtime)))
+    async with httpx.AsyncClient(transport=transport, base_url=f"{ORIGIN}/fhir/") as client:
+        done = await client.post("$echo?a=1", content=b"<cda/>", headers={"Content-Type": "text/xml"})
+        assert (done.status_code, done.content, done.headers["content-type"]) == (200, b"<a/>", "application/xml")
+        fhir = b'<Parameters xmlns="http://hl7.org/fhir"/>'
+        await client.post("Patient/1/$echo", content=fhir, headers={"Content-Type": "application/fhir+xml"})
+        assert (await client.get("$echo")).status_code == 405
+        assert (await client.post("Observation/1/$echo")).status_code == 404
+        assert (await client.post("Patient/$echo")).status_code == 404
+        statement = (await client.get("metadata")).json()
+    assert [(one.content, one.media_type, one.resource) for one in asked] == [
+        (b"<cda/>", "text/xml", None),
+        (b"", "application/fhir+xml", {"resourceType": "Parameters"}),
+    ]
+    assert asked[0].parameters == (("a", "1"),)
+    (rest,) = statement["rest"]
+    promised = {"name": "echo", "definition": canonical}
+    assert rest["operation"] == [promised]
+    assert [one["type"] for one in rest["resource"] if promised in one.get("operation", [])] == ["Patient"]

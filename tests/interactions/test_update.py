@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_server.foundation.operation_outcome import BadRequest, MultipleMatches, VersionConflict
+from fhir_server.foundation.operation_outcome import BadRequest, MultipleMatches, PreconditionFailed, VersionConflict
 from tests.interactions.conftest import Ask, parsed, patient
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +56,13 @@ async def test_concurrency_if_match_of_another_version_is_412(ask: Ask) -> None:
 async def test_concurrency_if_match_on_what_does_not_exist_is_412(ask: Ask) -> None:
     with pytest.raises(VersionConflict):
         await ask("update", "Patient", "mine", body=patient(id="mine"), if_match='W/"1"')
+
+
+@pytest.mark.spec("http.html#concurrency")
+async def test_concurrency_if_none_match_star_only_creates(ask: Ask) -> None:
+    assert (await ask("update", "Patient", "mine", body=patient(id="mine"), if_none_match="*")).status == 201
+    with pytest.raises(PreconditionFailed):
+        await ask("update", "Patient", "mine", body=patient(id="mine"), if_none_match="*")
 
 
 @pytest.mark.spec("http.html#cond-update")

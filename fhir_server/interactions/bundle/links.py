@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from fhir_server.foundation.references import parse_reference
+
 IN_NARRATIVE: Final = re.compile(r"""(\b(?:href|src)\s*=\s*)(["'])(.*?)\2""", re.DOTALL)
 TEXTS: Final = frozenset({"value", "id", "display", "title", "text", "data"})
 """Choice: a text equal to a fullUrl is a link in every element but these; Identifier.value above all is no link."""
@@ -67,8 +69,7 @@ class Links:
 
 def is_conditional(reference: str) -> bool:
     """Say whether a reference is a search, `Patient?identifier=...`, that a transaction resolves."""
-    name, mark, _ = reference.partition("?")
-    return bool(mark) and name.isalpha()
+    return "?" in reference and parse_reference(reference).kind == "conditional"
 
 
 def root_of(full_url: str) -> str:

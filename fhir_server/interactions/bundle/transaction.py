@@ -3,38 +3,32 @@
 Spec: http.html#transaction, http.html#trules
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
 
 from fhir_server.foundation.operation_outcome import FhirError, PreconditionFailed, Unprocessable
+from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.entries import in_entry
 from fhir_server.interactions.bundle.envelope import bundle, response_entry
 from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.bundle.plan import Planned, plan
-from fhir_server.interactions.bundle.route import check_type
 from fhir_server.interactions.conditional import criteria_of, find_match
 from fhir_server.interactions.governance import settle
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.write import aside
 from fhir_server.storage.store import Transaction
 
 Perform = Callable[[Request, Transaction, Runtime], Awaitable[Response]]
-THREAD_BYTES: Final = 256 * 1024
-"""A larger Bundle is planned in a thread, so that nobody else waits for it."""
 DELETING: Final = 0
 READING: Final = 3
 
 
 async def transaction(request: Request, runtime: Runtime, perform: Perform) -> Response:
     """Do every entry in one store transaction; the first refusal undoes all and names its entry."""
-    if len(request.content) > THREAD_BYTES:
-        entries = await asyncio.to_thread(plan, request, runtime)
-    else:
-        entries = plan(request, runtime)
-
+    entries = await aside(plan, request, runtime)
     responses = await runtime.store.transact(lambda store: Run(entries, store, runtime, perform).finish())
     return Response(200, bundle("transaction-response", _response_entries(entries, responses, request)))
 
@@ -168,10 +162,11 @@ class Run:
         return replace(request, resource=Links(table).relink(request.resource))
 
     async def _resolved(self, reference: str, request: Request) -> str:
-        resource_type, _, query = reference.partition("?")
-        check_type(resource_type)
-        asked = Request("search", request.grant, resource_type, base_url=request.base_url)
-        match = await find_match(asked, self._store, self._runtime, criteria_of(query))
+        named = parse_reference(reference, (request.base_url,))
+        if named.base_url:
+            raise Unprocessable(f"The reference {reference[:200]} asks another server, which is not searched.")
+        asked = Request("search", request.grant, named.target_type, base_url=request.base_url)
+        match = await find_match(asked, self._store, self._runtime, criteria_of(named.query))
         if match is None:
             raise PreconditionFailed(f"The reference {reference[:200]} matches nothing.", code="not-found")
         return match.reference
