@@ -77,19 +77,21 @@ class ObjectCheck:
 
     def _compile(self) -> dict[str, Check]:
         facts = structure(self._name)
-        self._checks = {name: element_check(element) for name, element in facts.elements.items()}
+        checks = {name: element_check(element) for name, element in facts.elements.items()}
+        if facts.kind == "resource":
+            checks["resourceType"] = lambda value: None
         self._accepts = {
             name: is_valid for name, element in facts.elements.items() if (is_valid := acceptance(element))
         }
-        if facts.kind == "resource":
-            self._checks["resourceType"] = lambda value: None
         self._required = tuple(name for name, element in facts.elements.items() if element.minimum)
         for choice in facts.choices.values():
             for name in choice.names:
                 self._choice_of[name] = self._choice_of["_" + name] = choice.name
         self._needed_choices = frozenset(choice.name for choice in facts.choices.values() if choice.is_required)
         self._has_rules = bool(self._choice_of) or self._rule is not None
-        return self._checks
+        # Last, because threads that find checks rely on all the rest.
+        self._checks = checks
+        return checks
 
     def _locate(self, name: str, problems: Problems, node: dict[str, Any]) -> Problems:
         extensions = node.get("_" + name)
@@ -103,7 +105,7 @@ class ObjectCheck:
         """Check a member that is no element: the extensions of a primitive, or a mistake."""
         elements = structure(self._name).elements
         element = elements.get(name[1:]) if name.startswith("_") else None
-        if element is not None and element.is_primitive and element.type_code not in ("id", "xhtml"):
+        if element is not None and element.is_primitive and not _is_bare(self._name, element):
             return _extensions_check(element.is_list)(node[name]) or _misaligned(node.get(element.name), node[name])
         return [Problem("structure", self._unknown(name, structure(self._name)))]
 
@@ -156,6 +158,11 @@ def element_check(element: Element) -> Check:
     elif element.type_code == "Reference" and element.targets:
         check = target_check(check, element.targets)
     return object_list_check(check) if element.is_list else single_check(check)
+
+
+def _is_bare(class_name: str, element: Element) -> bool:
+    """Tell whether a primitive has no id and no extensions: XML writes it as an attribute, or as XHTML."""
+    return element.name == "id" or element.type_code == "xhtml" or (class_name == "Extension" and element.name == "url")
 
 
 @cache

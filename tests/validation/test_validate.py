@@ -112,6 +112,9 @@ MISTAKES = [
     ("Patient", "_birthDate", {"extension": [{"valueString": "x"}]}, "required", "Patient.birthDate.extension[0].url"),
     ("Patient", "_name", [{"id": "x"}], "structure", "Patient.name"),
     ("Patient", "_id", {"id": "x"}, "structure", "Patient.id"),
+    ("Patient", "name.0._id", {"id": "x"}, "structure", "Patient.name[0].id"),
+    ("Patient", "extension.0._url", {"id": "x"}, "structure", "Patient.extension[0].url"),
+    ("Patient", "text._div", {"id": "x"}, "structure", "Patient.text.div"),
     ("Patient", "name.0._given", [None, None], "structure", "Patient.name[0].given"),
     ("Patient", "name.0._given", [EXTENDED, EXTENDED, EXTENDED], "structure", "Patient.name[0].given"),
     ("Patient", "name.0._given", GONE, "structure", "Patient.name[0].given[1]"),
@@ -201,6 +204,11 @@ def test_a_sentence_says_how_to_mend(where, value, sentence):
 def test_what_is_no_resource_of_the_address_is_a_bad_request(resource, sentence):
     with pytest.raises(BadRequest, match=sentence):
         validate(resource, expected_type="Patient")
+
+
+@pytest.mark.spec("json.html#primitive")
+def test_a_version_id_may_have_extensions():
+    validate({"resourceType": "Patient", "meta": {"versionId": "1", "_versionId": {"id": "v"}}})
 
 
 @pytest.mark.spec("references.html#contained")
