@@ -46,12 +46,14 @@ def utc_now() -> datetime:
 class Options(msgspec.Struct, frozen=True):
     """How a store works: `search_seconds` bounds one search, `busy_seconds` the wait for another process's write.
 
+    `collected_maximum` is how many hits are collected and sorted, where walking the index of a date is the alternative;
     `recorder` is called with every statement.
     """
 
     search_seconds: float = 10.0
     busy_seconds: float = 5.0
     readers: int = 2
+    collected_maximum: int = 2_000
     recorder: Recorder | None = None
 
 
@@ -163,7 +165,7 @@ class SqliteStore:
         names = Names()
         names.load(connection)
         secret = connection.rows("SELECT key FROM secret")[0][0]
-        writing = Session(connection, names, self._now, secret, {}, options.search_seconds)
+        writing = Session(connection, names, self._now, secret, {}, options.search_seconds, options.collected_maximum)
         reading = [
             msgspec.structs.replace(
                 writing,

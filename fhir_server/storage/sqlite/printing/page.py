@@ -5,16 +5,11 @@ Spec: search.html, http.html#search
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
-from typing import Final
-
 from fhir_server.storage.sqlite.printing.driver import driver
 from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
 from fhir_server.storage.sqlite.printing.printer import Printer
 from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
 from fhir_server.storage.sqlite.session import Printed, Session
-
-_COLLECTED_MAXIMUM: Final = 2_000
-"""How many resources are collected and sorted, where walking the index of the sort key is the alternative."""
 
 
 def page(session: Session, plan: Plan) -> Printed:
@@ -41,7 +36,9 @@ def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "
 def _page(session: Session, plan: Plan) -> Printed:
     printer = Printer(session.names)
     keys = "".join(f", h.k{position}" for position in range(len(plan.sorts)))
-    return printer.printed(versions_from(printer, plan.resource_type, _hits(printer, plan), keys))
+    return printer.printed(
+        versions_from(printer, plan.resource_type, _hits(printer, plan, session.collected_maximum), keys)
+    )
 
 
 def _total(session: Session, plan: Plan) -> Printed:
@@ -50,7 +47,7 @@ def _total(session: Session, plan: Plan) -> Printed:
     return printer.printed(f"SELECT count(*) FROM {found(printer, plan, start)}")
 
 
-def _hits(printer: Printer, plan: Plan) -> str:
+def _hits(printer: Printer, plan: Plan, collected_maximum: int) -> str:
     start = driver(printer, plan.condition, plan.subject)
     if not plan.sorts and start is not None and start.is_ordered:
         return streamed(printer, plan, start)
@@ -59,8 +56,8 @@ def _hits(printer: Printer, plan: Plan) -> str:
         return collected(printer, plan, start, limit)
     if start is None or is_walked(plan, start):
         return f"{walked(printer, plan, limit)} LIMIT {limit}"
-    found_few = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {_COLLECTED_MAXIMUM + 1}))"
-    is_few = f"{found_few} <= {_COLLECTED_MAXIMUM}"
+    found_few = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {collected_maximum + 1}))"
+    is_few = f"{found_few} <= {collected_maximum}"
     small = collected(printer, plan, start, f"CASE WHEN {is_few} THEN {limit} ELSE 0 END")
     large = walked(printer, plan, f"CASE WHEN {is_few} THEN 0 ELSE {limit} END")
     return f"SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"

@@ -15,10 +15,15 @@ class Group:
         self.pending = Pending()
         self._last_rid = 0
 
-    def begin(self) -> None:
-        """Become the one writer among all processes, on the newest committed state; raises Unavailable."""
+    def begin(self, entries: list[bytes]) -> None:
+        """Become the one writer among all processes, on the newest committed state, with these audit entries.
+
+        Raises Unavailable.
+        """
         self.session.connection.is_broken = False
         self.session.connection.rows("BEGIN IMMEDIATE")
+        for entry in entries:
+            self.pending.journal(entry)
 
     def check(self) -> None:
         """Raise Unavailable when the engine refused something: the group as a whole is lost."""
@@ -38,10 +43,8 @@ class Group:
         if self.pending:
             self.pending.send(self.session.connection)
 
-    def commit(self, entries: list[bytes]) -> None:
-        """Make everything durable, with these audit entries."""
-        for entry in entries:
-            self.pending.journal(entry)
+    def commit(self) -> None:
+        """Make everything durable."""
         self.send()
         self.session.connection.rows("COMMIT")
         self.naming.share()

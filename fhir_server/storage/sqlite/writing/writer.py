@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from fhir_server.foundation.operation_outcome import Unavailable
+from fhir_server.foundation.operation_outcome import FhirError, Unavailable
+from fhir_server.storage.sqlite.record import sweep
 from fhir_server.storage.sqlite.session import Session
 from fhir_server.storage.sqlite.writing.group import Group
 from fhir_server.storage.sqlite.writing.transaction import SqliteTransaction
@@ -23,6 +24,7 @@ from fhir_server.storage.sqlite.writing.transaction import SqliteTransaction
 _GROUP_MAXIMUM: Final = 256
 _JOURNAL_SECONDS: Final = 0.5
 _JOURNAL_MAXIMUM: Final = 100_000
+_SWEEP_SECONDS: Final = 60.0
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ class Writer:
         self._journal_since = 0.0
         self._lock = threading.Lock()
         self._is_stopping = False
+        self._sweep_at = 0.0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -110,17 +113,23 @@ class Writer:
         with self._lock:
             entries = list(self._journal)
         try:
-            group.begin()
+            group.begin(entries)
             outcomes = [self._attempt(group, job) for job in jobs]
-            group.commit(entries)
+            self._sweep()
+            group.commit()
         except BaseException as error:
             group.abandon()
-            outcomes = [Outcome(error=error)] * len(jobs)
+            outcomes = [Outcome(error=_again(error)) for _ in jobs]
             self._journal_since = time.monotonic()
         else:
             with self._lock:
                 del self._journal[: len(entries)]
         _resolve(jobs, outcomes)
+
+    def _sweep(self) -> None:
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + _SWEEP_SECONDS
+            sweep(self._session)
 
     def _attempt(self, group: Group, job: Job) -> Outcome:
         transaction = SqliteTransaction(group)
@@ -133,6 +142,13 @@ class Writer:
             return Outcome(error=error)
         group.check()
         return Outcome(value)
+
+
+def _again(error: BaseException) -> BaseException:
+    """Return a refusal of its own for each work: they are raised in several tasks."""
+    refused = Unavailable(str(error)) if isinstance(error, FhirError) else Unavailable("The database failed.")
+    refused.__cause__ = error
+    return refused
 
 
 def _drive(work: Callable[[SqliteTransaction], Awaitable[Any]], transaction: SqliteTransaction) -> Any:

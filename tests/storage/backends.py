@@ -1,0 +1,27 @@
+"""The backends that every suite of this folder is run on: a name, and what makes a store in an empty folder."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fhir_server.storage.sqlite import SqliteStore
+from fhir_server.storage.sqlite.store import Options
+from fhir_server.storage.store import Store
+
+
+def _walking(path: Path, **options: Any) -> Store:
+    return SqliteStore(path, options=Options(collected_maximum=1), **options)
+
+
+BACKENDS: dict[str, Callable[..., Store]] = {"sqlite": SqliteStore}
+VARIANTS: dict[str, Callable[..., Store]] = {**BACKENDS, "sqlite that walks": _walking}
+"""The backends, and the choices within one that must not change an answer."""
+
+
+MEMORY = Path("/dev/shm")
+
+
+def new_folder() -> tempfile.TemporaryDirectory[str]:
+    """An empty folder, in memory where there is one: for tests that make hundreds of stores."""
+    return tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
