@@ -1,7 +1,9 @@
 """The composition root: settings in, ASGI application out; the only file that knows everyone."""
 
+import gc
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -88,21 +90,41 @@ def create(deployment: Deployment) -> App:
     """Return the ASGI application; its lifespan opens and closes the store."""
     settings = deployment.settings
     store = open_store(settings)
-    if settings.open:
-        return fhir_api(
-            Api(runtime_of(settings, None, store), grant_everyone, deployment.base_url, origins=settings.cors_origins)
+    authorization = None if settings.open else Authorization(store, deployment.base_url, now, new_id)
+    runtime = runtime_of(settings, authorization, store)
+
+    async def open_parts() -> None:
+        await publish(runtime)
+        if authorization is not None:
+            await authorization.open()
+        settle_memory()
+
+    return fhir_api(
+        Api(
+            runtime=runtime,
+            grant_of=grant_everyone if authorization is None else Bearer(authorization).grant,
+            base_url=deployment.base_url,
+            smart_configuration=None if authorization is None else partial(discovery, authorization),
+            origins=settings.cors_origins,
+            fallback=None if authorization is None else pages(authorization),
+            on_open=open_parts,
         )
-    authorization = Authorization(store, deployment.base_url, now, new_id)
-    api = Api(
-        runtime=runtime_of(settings, authorization, store),
-        grant_of=Bearer(authorization).grant,
-        base_url=deployment.base_url,
-        smart_configuration=lambda: msgspec.json.encode(smart_configuration(authorization)),
-        origins=settings.cors_origins,
-        fallback=pages(authorization),
-        on_open=authorization.open,
     )
-    return fhir_api(api)
+
+
+def discovery(authorization: Authorization) -> bytes:
+    """Return the JSON of `.well-known/smart-configuration`."""
+    return msgspec.json.encode(smart_configuration(authorization))
+
+
+def settle_memory() -> None:
+    """Take what start-up made out of the garbage collector's sight: it lives as long as the process.
+
+    The thresholds suit requests, which make many objects and hardly a cycle.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def create_from_environment() -> App:

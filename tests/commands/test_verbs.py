@@ -1,0 +1,118 @@
+"""The command line as a person types it: each verb on a real store."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fhir_server.__main__ import application
+
+PATIENT = {"resourceType": "Patient", "id": "p1", "name": [{"family": "Martin"}]}
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Run":
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    return Run()
+
+
+class Run:
+    def __call__(self, *arguments: str, given: str = "", code: int = 0) -> Result:
+        result = CliRunner().invoke(application, arguments, input=given)
+        assert result.exit_code == code, f"{result.output}{result.exception!r}"
+        return result
+
+
+def test_without_a_verb_the_help_teaches(run: Run) -> None:
+    assert "fhir-server demo" in run(code=2).output
+    assert "0.1.0" in run("--version").output
+
+
+def test_a_mistake_in_the_settings_is_told_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fhir-server.toml").write_text("prot = 1\n", encoding="utf-8")
+    told = run("check", code=2)
+    assert "prot is not a setting. Did you mean port?" in told.stderr
+    assert "Traceback" not in told.output
+
+
+def test_check_tells_each_value_and_its_source(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fhir-server.toml").write_text("port = 1234\n", encoding="utf-8")
+    told = run("check").output
+    assert "1234" in told
+    assert "fhir-server.toml" in told
+    assert "No mistake found" in told
+
+
+def test_check_finds_what_will_not_work_here(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "fhir-server.toml").write_text('host = "0.0.0.0"\ndata = "file/below"\n', encoding="utf-8")
+    told = run("check", code=1).stderr
+    assert "is a file; name a folder" in told
+    assert "needs https://" in told
+
+
+def test_open_on_a_public_address_refuses_to_start(run: Run) -> None:
+    assert "loopback" in run("serve", "--open", "--host", "0.0.0.0", code=2).stderr
+
+
+def test_load_keeps_ids_and_tells_what_was_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "patient.json").write_text(json.dumps(PATIENT), encoding="utf-8")
+    (tmp_path / "more.ndjson").write_text(
+        "\n".join([json.dumps({**PATIENT, "id": "p2"}), json.dumps({**PATIENT, "id": "p3", "gender": "F"})]),
+        encoding="utf-8",
+    )
+    (tmp_path / "group.xml").write_text(
+        '<Group xmlns="http://hl7.org/fhir"><type value="person"/><actual value="true"/></Group>'
+    )
+    told = run("load", str(tmp_path), "--data", "store", code=1).output
+    assert "3 resources loaded, 1 refused" in told
+    assert "Patient/p3" in told
+
+
+def test_import_cda_tells_what_happened(run: Run) -> None:
+    folder = Path(__file__).parents[2] / "fhir_server" / "commands" / "demo"
+    first = run("import-cda", str(folder), "--data", "store").output
+    assert "2 documents imported" in first
+    assert "2 known already" in run("import-cda", str(folder), "--data", "store").output
+    broken = Path("broken.xml")
+    broken.write_text("<ClinicalDocument", encoding="utf-8")
+    assert "1 refused" in run("import-cda", str(broken), "--data", "store", code=1).output
+
+
+def test_a_backend_client_gets_a_key_that_only_its_owner_reads(run: Run) -> None:
+    told = run("client", "register", "lab", "--name", "Lab", "--scope", "system/*.crs", "--data", "store").output
+    assert "private key" in told
+    file = Path("store/lab.jwk.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_text(encoding="utf-8"))["crv"] == "P-384"
+    assert "system/*.crs" in run("client", "list", "--data", "store").output
+    again = run("client", "register", "lab", "--name", "Lab", "--scope", "system/*.crs", "--data", "store", code=2)
+    assert "already a client" in again.stderr
+
+
+def test_an_unsafe_redirect_uri_is_refused(run: Run) -> None:
+    told = run(
+        *("client", "register", "app", "--name", "App", "--scope", "patient/*.rs", "--data", "store"),
+        *("--redirect-uri", "http://example.org/callback"),
+        code=2,
+    )
+    assert "redirect URI" in told.stderr
+
+
+def test_a_user_is_added_with_a_password_that_is_asked_for(run: Run) -> None:
+    told = run(
+        *("user", "add", "dr.martin", "--actor", "Practitioner/1", "--name", "Dr Martin", "--data", "store"),
+        given="correct horse\ncorrect horse\n",
+    ).output
+    assert "correct horse" not in told
+    assert "professional" in run("user", "list", "--data", "store").output
+
+
+def test_a_store_that_cannot_be_opened_is_told_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "store").touch()
+    told = run("client", "list", "--data", "store", code=2).stderr
+    assert told.startswith("fhir-server:")
+    assert "Traceback" not in told
