@@ -80,6 +80,7 @@ def audit_events(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any
 
     `seen` is what `entry` names or showed, in order. The event of a search names no result but the governing document,
     so that hiding a document hides just the events about it; that of a read names what was read.
+    What a patient does himself is in his own record too, whatever he does it to.
     Choice: the text of a search is in a patient's event only when it asks for this patient alone; any other search has
     one more event for the operator that holds it, because it may name other people.
     """
@@ -95,17 +96,21 @@ def _groups(entry: AccessEntry, seen: Sequence[Seen], asked: str) -> dict[tuple[
     groups: dict[tuple[str, str], tuple[str, ...]] = {(asked, ""): ()} if asked else {}
     if _is_own_failure(entry):
         return groups
+    own = (entry.actor.removeprefix("Patient/"),) if entry.kind == "patient" and _names_one(entry) else ()
     for one in seen:
         shown = one.reference if _names_one(entry) else one.governor
-        for patient in one.patients:
+        for patient in dict.fromkeys((*own, *one.patients)):
             known = groups.get((patient, one.governor), ())
             groups[patient, one.governor] = tuple(dict.fromkeys((*known, shown))) if shown else known
     return groups
 
 
 def _is_own_failure(entry: AccessEntry) -> bool:
-    """Say whether a patient was refused: what is hidden from him must leave the same trace as what does not exist."""
-    return entry.kind == "patient" and entry.status >= 400
+    """Say whether a patient reached nothing: what is hidden from him must leave the trace of what does not exist.
+
+    Deleting what is not there, or hidden, is answered as done, and has no version.
+    """
+    return entry.kind == "patient" and (entry.status >= 400 or (entry.interaction == "delete" and not entry.version_id))
 
 
 def asked_patient(entry: AccessEntry) -> str:
@@ -170,7 +175,9 @@ def _asked(entry: AccessEntry, has_query: bool) -> str:
     if entry.interaction.startswith("$"):
         words += [entry.resource_id if has_query else "", entry.interaction]
     path = "/".join(filter(None, words))
-    return f"{path}?{entry.query}" if has_query and entry.query else path
+    # A cursor names the last resource of another page: it is no criterion.
+    query = "&".join(pair for pair in entry.query.split("&") if not pair.startswith("_cursor="))
+    return f"{path}?{query}" if has_query and query else path
 
 
 def _data(entry: AccessEntry, reference: str) -> dict[str, Any]:

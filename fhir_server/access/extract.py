@@ -9,7 +9,7 @@ from typing import Any, Final
 from fhir_server.access.authors import author_rows
 from fhir_server.access.consent import consent_rows
 from fhir_server.access.directory import DIRECTORY_TYPES, PROFESSIONAL_TYPES
-from fhir_server.access.labels import label_rows
+from fhir_server.access.labels import HIDDEN_FROM_PATIENT, label_rows
 from fhir_server.access.relations import care_team_rows, encounter_rows
 from fhir_server.access.rows import (
     ATTACHMENT,
@@ -120,18 +120,39 @@ def inherit(
 
     Labels and further governors of all of them: what one hides is hidden. Authors, depositors and (when it has none
     of its own) compartments only where all agree: what one opens does not open another. A trace takes no authors: who
-    wrote a document does not thereby see who read it. Directory types open to all and say nothing. What a patient
-    deposits enters no other record, so that naming a foreign resource is the same as naming none.
+    wrote a document does not thereby see who read it. Directory types open to all and say nothing. To a person who
+    names what he may not see, it is as if he named nothing: see `_is_known`.
     """
+    is_patients = depositor.startswith("Patient/")
     taken = [row for _, some in governing for row in some if row[1] in (LABEL, DOCUMENT)]
-    heard = [set(some) for reference, some in governing if reference.partition("/")[0] not in DIRECTORY_TYPES]
+    taken = [row for row in taken if not (is_patients and row[-1] == HIDDEN_FROM_PATIENT)]
+    heard = [
+        set(some)
+        for reference, some in governing
+        if reference.partition("/")[0] not in DIRECTORY_TYPES and _is_known(depositor, some)
+    ]
     common = set.intersection(*heard) if heard else set()
     if resource_type != "AuditEvent":
         taken += [row for row in common if row[0] == REFERENCE and row[1] in (AUTHOR, DEPOSITOR)]
     if resource_type not in DIRECTORY_TYPES and not any(_is_record(row) for row in rows):
-        only = depositor.partition("/")[2] if depositor.startswith("Patient/") else ""
-        taken += [row for row in common if _is_record(row) and only in ("", row[3])]
+        taken += [row for row in common if _is_record(row)]
     return sorted(set(taken))
+
+
+def _is_known(depositor: str, rows: Sequence[IndexRow]) -> bool:
+    """Say whether a governor with these rows is one that the depositor surely sees.
+
+    Choice: a program names what it likes, it knows identifiers by its trade. A person's own deposits and works count;
+    a patient's record too, but for what is hidden from him.
+    """
+    if not depositor or depositor.startswith("Device/"):
+        return True
+    if reference_row(DEPOSITOR, depositor) in rows:
+        return True
+    if not depositor.startswith("Patient/"):
+        return reference_row(AUTHOR, depositor) in rows
+    is_hidden = any(row[1] == LABEL and row[-1] == HIDDEN_FROM_PATIENT for row in rows)
+    return not is_hidden and (COMPARTMENT, "Patient", 0, depositor.removeprefix("Patient/")) in rows
 
 
 def _is_record(row: IndexRow) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fhir_server.access.audit import AccessEntry, Seen, audit_events, decode
-from fhir_server.access.extract import governors
-from fhir_server.access.rows import LABEL, at_home
+from fhir_server.access.extract import GOVERNED_TYPES
+from fhir_server.access.rows import DOCUMENT, LABEL
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
-from fhir_server.interactions.governance import claimed_by, index_rows, last_content
+from fhir_server.interactions.governance import index_rows, last_content
 from fhir_server.interactions.request import Runtime
-from fhir_server.search.index_row import COMPARTMENT
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
 from fhir_server.storage.store import Transaction
 
 BATCH: Final = 200
@@ -21,8 +21,6 @@ BATCH: Final = 200
 
 BACKLOG: Final = 5_000
 """Entries that may wait when nobody looks; beyond it, `drain` when the store is idle comes too late."""
-
-_DEPTH: Final = 3
 
 
 async def drain_all(runtime: Runtime) -> None:
@@ -74,7 +72,7 @@ async def _events(runtime: Runtime, entries: Sequence[AccessEntry]) -> list[dict
         touched = _touched(entry)
         for reference in touched:
             if reference not in gathered:
-                gathered[reference] = await _seen(runtime, reference, _DEPTH)
+                gathered[reference] = await _seen(runtime, reference)
         of_entry = audit_events(entry, [gathered[reference] for reference in touched])
         events += [{**event, "id": runtime.new_id()} for event in of_entry]
     return events
@@ -93,19 +91,20 @@ async def _put(transaction: Transaction, runtime: Runtime, event: dict[str, Any]
     await transaction.put(Version("AuditEvent", event["id"], 1, now, content), rows)
 
 
-async def _seen(runtime: Runtime, reference: str, depth: int) -> Seen:
+async def _seen(runtime: Runtime, reference: str) -> Seen:
     """Return whose record a resource is in and what governs it; a deleted one is judged by its last content."""
     version = await last_content(runtime.store, reference)
     if version is None:
         return Seen(reference)
     resource = fhir_json.parse(version.content)
     rows = runtime.indexing.rows(resource, version.depositor)
-    patients = {row[3] for row in rows if row[0] == COMPARTMENT and row[1] == "Patient"}
-    named = governors(at_home(resource, runtime.indexing.base_urls)) + await claimed_by(runtime.store, reference)
-    if not patients and depth > 1:
-        above = [await _seen(runtime, governor, depth - 1) for governor in named]
-        heard = [set(one.patients) for one in above if one.patients]
-        patients = set.intersection(*heard) if heard else set()
-    is_own = version.resource_type == "DocumentReference" or any(row[1] == LABEL for row in rows) or len(named) > 1
-    governor = reference if is_own else named[0] if named else ""
-    return Seen(reference, tuple(sorted(patients)), governor)
+    if not _patients(rows) and resource["resourceType"] in GOVERNED_TYPES:
+        depositor = version.depositor
+        rows = await runtime.store.transact(lambda store: index_rows(store, resource, depositor, runtime.indexing))
+    governing = [f"{row[3]}/{row[4]}" for row in rows if row[0] == REFERENCE and row[1] == DOCUMENT]
+    is_own = version.resource_type == "DocumentReference" or any(row[1] == LABEL for row in rows) or len(governing) > 1
+    return Seen(reference, _patients(rows), reference if is_own else governing[0] if governing else "")
+
+
+def _patients(rows: Sequence[IndexRow]) -> tuple[str, ...]:
+    return tuple(sorted({row[3] for row in rows if row[0] == COMPARTMENT and row[1] == "Patient"}))

@@ -91,6 +91,23 @@ def test_a_search_about_one_patient_is_his_to_read_whatever_it_found() -> None:
     assert whats(governed) == ["DocumentReference/d", "Patient/1"]
 
 
+def test_a_cursor_is_not_told() -> None:
+    (event,) = audit_events(msgspec.structs.replace(SEARCH, query="patient=1&_cursor=abc"), [])
+    assert queries(event) == ["Observation?patient=1"]
+
+
+def test_deleting_what_is_hidden_leaves_the_trace_of_deleting_nothing() -> None:
+    deletion = msgspec.structs.replace(READ, kind="patient", actor="Patient/1", interaction="delete", version_id="")
+    deletion = msgspec.structs.replace(deletion, status=204)
+    assert audit_events(deletion, [Seen("Observation/o")]) == audit_events(deletion, [Seen("Observation/o", ("2",))])
+
+
+def test_what_a_patient_does_is_in_his_own_record_too() -> None:
+    own = msgspec.structs.replace(READ, kind="patient", actor="Patient/1", resource_type="Provenance", resource_id="p")
+    (event,) = audit_events(own, [Seen("Provenance/p")])
+    assert whats(event) == ["Provenance/p/_history/2", "Patient/1"]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -130,10 +130,31 @@ def test_a_resource_keeps_its_own_compartments_and_a_trace_takes_no_authors() ->
     assert inherit("Medication", "", [], [governor]) == [reference("_depositor", "Device/lab")]
 
 
-def test_what_a_patient_deposits_enters_no_other_record() -> None:
-    foreign = ("Observation/o", [(COMPARTMENT, "Patient", 0, "1")])
-    assert inherit("Provenance", "Patient/2", [], [foreign]) == []
-    assert inherit("Provenance", "Patient/1", [], [foreign]) == [(COMPARTMENT, "Patient", 0, "1")]
+RECORD = (COMPARTMENT, "Patient", 0, "1")
+INVISIBLE = (TOKEN, "_label", 0, VISIBILITY_SYSTEM, "INVISIBLE_PATIENT")
+
+
+@pytest.mark.parametrize(
+    ("depositor", "governor", "taken"),
+    [
+        ("Patient/1", [RECORD], [RECORD]),
+        ("Patient/2", [RECORD], []),
+        ("Patient/1", [RECORD, INVISIBLE], []),
+        ("Patient/1", [RECORD, INVISIBLE, reference("_author", "Patient/1")], []),
+        ("Patient/1", [RECORD, MASKED], [MASKED, RECORD]),
+        ("Practitioner/1", [RECORD, MASKED], [MASKED]),
+        ("Device/lab", [RECORD, INVISIBLE], [INVISIBLE, RECORD]),
+        ("", [RECORD], [RECORD]),
+    ],
+)
+def test_naming_what_one_may_not_see_is_naming_nothing(depositor: str, governor: list[Any], taken: list[Any]) -> None:
+    assert inherit("Provenance", depositor, [], [("Observation/o", governor)]) == sorted(taken)
+
+
+def test_what_a_person_deposited_or_wrote_himself_governs_what_he_adds() -> None:
+    for parameter in ("_depositor", "_author"):
+        own = reference(parameter, "Practitioner/1")
+        assert RECORD in inherit("Binary", "Practitioner/1", [], [("DocumentReference/d", [RECORD, own])])
 
 
 def test_directory_targets_neither_open_nor_close() -> None:
