@@ -27,6 +27,7 @@ class Manner(msgspec.Struct):
     base_url: str
     form: str = JSON
     is_pretty: bool = False
+    is_chosen: bool = False
 
 
 class Answer(msgspec.Struct, gc=False):

@@ -3,6 +3,7 @@
 Spec: http.html#general, http.html#search, binary.html#rest
 """
 
+import contextlib
 from base64 import b64encode
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -24,7 +25,7 @@ from fhir_server.asgi.headers import (
 )
 from fhir_server.foundation import fhir_xml
 from fhir_server.foundation.dates import parse_http_date
-from fhir_server.foundation.operation_outcome import BadRequest, UnsupportedMediaType
+from fhir_server.foundation.operation_outcome import BadRequest, FhirError, UnsupportedMediaType
 from fhir_server.interactions.bundle.route import Route
 from fhir_server.interactions.request import Limits, Request
 
@@ -68,6 +69,15 @@ def choose_form(manner: Manner, call: Call) -> None:
     is_binary = route.resource_type == "Binary" and route.interaction in READABLE
     choose = negotiate_binary if is_binary else negotiate
     manner.form = choose(call.headers.get(b"accept", b""), format_parameter)
+    manner.is_chosen = True
+
+
+def accept_refusal(manner: Manner, headers: dict[bytes, bytes], query: bytes) -> None:
+    """Note how a client wants a refusal that came before `choose_form`; JSON when nothing it accepts is offered."""
+    if not manner.is_chosen:
+        with contextlib.suppress(FhirError):
+            named = dict(decode_parameters(query)).get("_format", "")
+            manner.form = negotiate(headers.get(b"accept", b""), named)
 
 
 def needs_body(call: Call) -> bool:

@@ -14,7 +14,7 @@ from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins
 from fhir_server.asgi.lifespan import Life, Pulse, lifespan
-from fhir_server.asgi.router import Call, choose_form, decode_parameters, needs_body, understand
+from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound
 from fhir_server.interactions.bundle.route import NoSuchMethod, route
 from fhir_server.interactions.dispatch import dispatch, journal_refusal
@@ -120,6 +120,7 @@ class Exchange:
         try:
             reply = await self._answer(origin)
         except FhirError as refusal:
+            accept_refusal(self.manner, self.headers, self.scope["query_string"])
             reply = refuse(refusal, self.manner)
         except Disconnected:
             raise

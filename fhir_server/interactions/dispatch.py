@@ -3,13 +3,13 @@
 Spec: http.html, security.html#audit
 """
 
-from typing import Final
+from typing import Any, Final
 
 from fhir_server.access.audit import AccessEntry, encode
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import FhirError, MethodNotAllowed, NotFound
 from fhir_server.interactions.bundle.batch import batch
-from fhir_server.interactions.bundle.entries import submitted
+from fhir_server.interactions.bundle.entries import elements_of, submitted
 from fhir_server.interactions.bundle.transaction import transaction
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
@@ -75,6 +75,8 @@ async def _bundle(request: Request, runtime: Runtime) -> Response:
     request = await aside(submitted, request, runtime)
     if request.interaction == "batch":
         return await batch(request, runtime, dispatch)
+    if any(_may_read_trail(element) for element in elements_of(request)):
+        await drain_all(runtime)
     return await transaction(request, runtime, perform)
 
 
@@ -105,6 +107,12 @@ def asks_trail(request: Request) -> bool:
     if request.resource_type in ("AuditEvent", ""):
         return True
     return any("AuditEvent" in name or "AuditEvent" in value for name, value in request.parameters)
+
+
+def _may_read_trail(element: Any) -> bool:
+    asked = element.get("request") if isinstance(element, dict) else None
+    url = asked.get("url") if isinstance(asked, dict) else None
+    return isinstance(url, str) and ("AuditEvent" in url or url.startswith(("?", "_history")))
 
 
 def journal_refusal(request: Request, refusal: FhirError, runtime: Runtime) -> None:

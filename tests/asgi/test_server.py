@@ -69,6 +69,15 @@ async def test_mime_type_xml_in_and_out(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.spec("http.html#mime-type")
+async def test_mime_type_of_a_refusal_before_anything_is_understood(client: httpx.AsyncClient) -> None:
+    accept = {"Accept": "application/fhir+xml"}
+    for path in ("Patinet/1", "Patient/a%20b", "Patient/1/2/3/4"):
+        assert (await client.get(path, headers=accept)).headers["content-type"] == XML
+    assert (await client.get("Patinet/1?_format=xml")).headers["content-type"] == XML
+    assert (await client.get("Patinet/1", headers={"Accept": "text/html"})).headers["content-type"] == JSON
+
+
+@pytest.mark.spec("http.html#mime-type")
 async def test_mime_type_refusals(client: httpx.AsyncClient) -> None:
     refused = await client.get("Patient/1", headers={"Accept": "text/turtle"})
     assert refused.status_code == 406

@@ -124,3 +124,11 @@ async def test_every_interaction_and_refusal_leaves_a_trace(ask: Ask) -> None:
     events = (await ask("search", "AuditEvent", parameters=(("_count", "1000"),))).content
     for request_id in (b"the-read", b"the-search", b"the-refusal", b"the-write"):
         assert request_id in events
+
+
+@pytest.mark.usefixtures("records")
+async def test_a_transaction_that_reads_the_trail_finds_it_complete(ask: Ask) -> None:
+    await ask("read", "Observation", "of-jeanne", grant=JEANNE, request_id="just-now")
+    entries = [{"request": {"method": "GET", "url": "AuditEvent?_count=1000"}}]
+    response = await ask("transaction", body={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert b"just-now" in response.content
