@@ -133,6 +133,8 @@ class _Governed(msgspec.Struct, frozen=True):
 
     transaction: Transaction
     indexing: Indexing
+    read: dict[tuple[str, int], list[IndexRow] | None] = msgspec.field(default_factory=dict)
+    """Rows of governors that were read already, by reference and depth: one document may govern thousands."""
 
     async def rows(self, resource: dict[str, Any], depositor: str, depth: int) -> list[IndexRow]:
         """Return the rows of a resource, following its governors `depth` deep."""
@@ -147,11 +149,20 @@ class _Governed(msgspec.Struct, frozen=True):
             return list(dict.fromkeys(rows))
         governing = []
         for reference in dict.fromkeys(named):
-            governor = await last_content(self.transaction, reference)
-            if governor is not None:
-                own = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth - 1)
+            own = await self._governing_rows(reference, depth - 1)
+            if own is not None:
                 governing.append((reference, own))
         return list(dict.fromkeys((*rows, *inherit(resource_type, depositor, rows, governing))))
+
+    async def _governing_rows(self, reference: str, depth: int) -> list[IndexRow] | None:
+        if (reference, depth) not in self.read:
+            governor = await last_content(self.transaction, reference)
+            rows = None
+            if governor is not None:
+                found = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth)
+                rows = [row for row in found if is_access_row(row)]
+            self.read[reference, depth] = rows
+        return self.read[reference, depth]
 
     async def claim(self, document: str, attached: list[str], depositor: str) -> int:
         """Let a DocumentReference govern the attachments it names; return how many resources were indexed again.
