@@ -84,10 +84,12 @@ def register(settings: Settings, registration: Registration, console: Console) -
 
 
 def write_private(file: Path, content: dict[str, Any]) -> None:
-    """Write a secret as JSON, for its owner's eyes only."""
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    """Write a secret as JSON, for its owner's eyes only; the file appears whole or not at all."""
+    draft = file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(file)
 
 
 def show(settings: Settings, console: Console) -> None:
