@@ -1,5 +1,7 @@
 """Spec: http.html#create, http.html#ccreate."""
 
+import asyncio
+
 import pytest
 
 from fhir_server.foundation.operation_outcome import (
@@ -79,3 +81,11 @@ async def test_ccreate_whose_criteria_say_nothing_or_are_unknown_is_refused(ask:
             await ask("create", "Patient", body=NAMED, if_none_exist=criteria)
     with pytest.raises(BadRequest):
         await ask("create", "Patient", body=NAMED, if_none_exist="identifer=1", is_lenient=True)
+
+
+@pytest.mark.spec("http.html#ccreate")
+async def test_ccreate_asked_by_many_at_once_creates_one(ask: Ask) -> None:
+    asked = [ask("create", "Patient", body=NAMED, if_none_exist="identifier=urn:s|1") for _ in range(20)]
+    responses = await asyncio.gather(*asked)
+    assert sorted(response.status for response in responses) == [200] * 19 + [201]
+    assert len({response.location for response in responses}) == 1
