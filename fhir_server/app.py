@@ -14,8 +14,10 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance import publish
+from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
+from fhir_server.search.extract import Extractor
 from fhir_server.settings import Settings
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Bearer
@@ -66,19 +68,23 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def runtime_of(settings: Settings, authorization: Authorization | None, store: Store) -> Runtime:
-    """Return what interactions are given; `authorization` None for an open server."""
-    endpoints = ("authorize", "token", "introspect", "revoke")
+def runtime_of(deployment: Deployment, store: Store, oauth_uris: tuple[tuple[str, str], ...] = ()) -> Runtime:
+    """Return what interactions are given; no `oauth_uris` for an open server."""
+    base_urls = (deployment.base_url,)
     return Runtime(
         store=store,
         now=now,
         new_id=new_id,
-        limits=limits_of(settings),
+        limits=limits_of(deployment.settings),
+        indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
-        oauth_uris=()
-        if authorization is None
-        else tuple((name, authorization.url(f"/oauth/{name}")) for name in endpoints),
+        oauth_uris=oauth_uris,
     )
+
+
+def oauth_uris_of(authorization: Authorization) -> tuple[tuple[str, str], ...]:
+    """Return the endpoints that the CapabilityStatement tells. Spec: security.html."""
+    return tuple((name, authorization.url(f"/oauth/{name}")) for name in ("authorize", "token", "introspect", "revoke"))
 
 
 async def grant_everyone(header: str) -> Grant:
@@ -91,7 +97,7 @@ def create(deployment: Deployment) -> App:
     settings = deployment.settings
     store = open_store(settings)
     authorization = None if settings.open else Authorization(store, deployment.base_url, now, new_id)
-    runtime = runtime_of(settings, authorization, store)
+    runtime = runtime_of(deployment, store, () if authorization is None else oauth_uris_of(authorization))
 
     async def open_parts() -> None:
         await publish(runtime)
