@@ -15,6 +15,9 @@ from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unava
 Recorder = Callable[[str], None]
 
 _STEPS_BETWEEN_LOOKS: Final = 4_000
+_PRAGMAS: Final = ("synchronous=FULL", "temp_store=MEMORY", "wal_autocheckpoint=8000", "journal_size_limit=67108864")
+"""Rare checkpoints: a page that many commits change is copied from the log once. 8000 pages are 32 MB."""
+
 _SENTENCES: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
     (apsw.FullError, "The disk that holds the database is full: free some space, then try again."),
     (apsw.BusyError, "Another process keeps the database locked: try again later."),
@@ -55,7 +58,7 @@ class Connection:
             self._engine = apsw.Connection(str(path), statementcachesize=256)
             self._engine.set_busy_timeout(int(busy_seconds * 1000))
             self._engine.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
-            for pragma in ("synchronous=FULL", f"cache_size=-{cache_bytes // 1024}", "temp_store=MEMORY"):
+            for pragma in (*_PRAGMAS, f"cache_size=-{cache_bytes // 1024}"):
                 self._engine.execute(f"PRAGMA {pragma}")
         except apsw.Error as error:
             raise refusal(error) from error

@@ -70,7 +70,10 @@ class Naming:
 
     def resource_type(self, name: str) -> int:
         """Return the number of a resource type; "" is one too, that of references to elsewhere."""
-        number = self._names.resource_types.get(name) or self._resource_types.get(name)
+        number = self._names.resource_types.get(name)
+        if number is not None:
+            return number
+        number = self._resource_types.get(name)
         if number is None:
             number = self._resource_types[name] = self._number("resource_type", ("name",), (name,))
         return number
@@ -78,14 +81,20 @@ class Naming:
     def parameter(self, name: str, family: int, resource_type: str) -> int:
         """Return the number of the parameter of a family and resource type."""
         key = (name, family, "" if family in ACROSS_TYPES else resource_type)
-        number = self._names.parameters.get(key) or self._parameters.get(key)
+        number = self._names.parameters.get(key)
+        if number is not None:
+            return number
+        number = self._parameters.get(key)
         if number is None:
             number = self._parameters[key] = self._number("parameter", ("name", "family", "resource_type"), key)
         return number
 
     def system(self, uri: str) -> int:
         """Return the number of a system; "" is one too."""
-        number = self._names.systems.get(uri) or self._systems.get(uri)
+        number = self._names.systems.get(uri)
+        if number is not None:
+            return number
+        number = self._systems.get(uri)
         if number is None:
             number = self._systems[uri] = self._number("system", ("uri",), (uri,))
         return number

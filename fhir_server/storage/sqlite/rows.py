@@ -64,9 +64,14 @@ INSERTS: Final = {number: family.insert for number, family in FAMILIES.items()}
 DELETES: Final = {number: family.delete for number, family in FAMILIES.items()}
 
 
+_GREATEST: Final = sys.float_info.max
+
+
 def finite(number: float) -> float:
     """Return the number, the greatest or smallest float instead of an infinity: JSON has none."""
-    return min(max(float(number), -sys.float_info.max), sys.float_info.max)
+    if -_GREATEST <= number <= _GREATEST:
+        return float(number)
+    return _GREATEST if number > 0 else -_GREATEST
 
 
 _COLUMNS: Final[dict[int, Callable[[Naming, str, IndexRow], Key]]] = {
@@ -85,10 +90,14 @@ _COLUMNS: Final[dict[int, Callable[[Naming, str, IndexRow], Key]]] = {
 def keys_of(naming: Naming, resource_type: str, rows: Sequence[IndexRow]) -> Keys:
     """Return the keys of a resource's rows, each once."""
     keys: Keys = {}
+    parameter = naming.parameter
     for row in rows:
         family = row[0]
-        p = naming.parameter(row[1], family, resource_type)
-        keys.setdefault(family, set()).add((p, *_COLUMNS[family](naming, resource_type, row)))
+        key = (parameter(row[1], family, resource_type), *_COLUMNS[family](naming, resource_type, row))
+        if family in keys:
+            keys[family].add(key)
+        else:
+            keys[family] = {key}
     return keys
 
 
@@ -100,9 +109,13 @@ def pack(keys: Keys) -> str:
     """Return the keys as JSON: `{family: {p: [[columns ..., element], ...]}}`, so that SQL can ask for `$."p"`."""
     packed: dict[int, dict[int, list[Key]]] = {}
     for family, family_keys in keys.items():
-        parameters: dict[int, list[Key]] = packed.setdefault(family, {})
-        for key in sorted(family_keys):
-            parameters.setdefault(key[0], []).append(key[1:])
+        parameters: dict[int, list[Key]] = {}
+        packed[family] = parameters
+        for key in family_keys:
+            if key[0] in parameters:
+                parameters[key[0]].append(key[1:])
+            else:
+                parameters[key[0]] = [key[1:]]
     return _encode(packed).decode()
 
 

@@ -23,11 +23,12 @@ NOW: Final = Slot("now")
 
 
 class Printed(msgspec.Struct, frozen=True):
-    """A statement and its arguments; `slots` are those that wait for a value."""
+    """A statement and its arguments; `slots` are those that wait for a value, `is_timed` that one is the instant."""
 
     text: str
     arguments: tuple[Any, ...] = ()
     slots: tuple[tuple[int, str], ...] = ()
+    is_timed: bool = False
 
     def filled(self, values: dict[str, Any]) -> Sequence[Any]:
         """Return the arguments, with a value in every slot."""
@@ -76,6 +77,6 @@ class Session(msgspec.Struct):
         return self.connection.rows_within(seconds, printed.text, printed.filled(self._with_now(printed, values)))
 
     def _with_now(self, printed: Printed, values: dict[str, Any]) -> dict[str, Any]:
-        if any(name == "now" for _, name in printed.slots):
+        if printed.is_timed:
             values["now"] = microseconds(self.now())
         return values

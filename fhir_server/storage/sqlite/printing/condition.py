@@ -44,11 +44,11 @@ def _never(printer: Printer, condition: Never, subject: Subject) -> str:
 
 
 def _and(printer: Printer, condition: And, subject: Subject) -> str:
-    return _joined(" AND ", "1", [holds(printer, part, subject) for part in condition.conditions])
+    return _joined(" AND ", "1", [holds(printer, part, subject) for part in sorted(condition.conditions, key=_cost)])
 
 
 def _or(printer: Printer, condition: Or, subject: Subject) -> str:
-    return _joined(" OR ", "0", [holds(printer, part, subject) for part in condition.conditions])
+    return _joined(" OR ", "0", [holds(printer, part, subject) for part in sorted(condition.conditions, key=_cost)])
 
 
 def _not(printer: Printer, condition: Not, subject: Subject) -> str:
@@ -134,9 +134,20 @@ def _related(printer: Printer, condition: Related, subject: Subject) -> str:
     return f"EXISTS (SELECT 1 FROM {rows.table} CROSS JOIN relation {relation} WHERE {' AND '.join(where)})"
 
 
+def _cost(condition: Condition) -> int:
+    """Return what judging one resource costs, roughly: the engine stops at the first part that decides."""
+    if isinstance(condition, And | Or):
+        return max(map(_cost, condition.conditions), default=0)
+    if isinstance(condition, Not):
+        return _cost(condition.condition)
+    return _COSTS.get(type(condition), 0)
+
+
 def _joined(word: str, empty: str, parts: list[str]) -> str:
     return word.join(f"({part})" for part in parts) if parts else empty
 
+
+_COSTS: Final[dict[type, int]] = {Compare: 1, Same: 2, Related: 3, Exists: 4}
 
 _PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
     Always: _always,

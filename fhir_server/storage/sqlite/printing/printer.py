@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.storage.sqlite.names import ACROSS_TYPES, Names
-from fhir_server.storage.sqlite.session import Printed, Slot
+from fhir_server.storage.sqlite.session import NOW, Printed, Slot
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Printer:
     def printed(self, text: str) -> Printed:
         """Return the statement with its arguments."""
         slots = tuple((position, name) for name, position in self._slots.items())
-        return Printed(text, tuple(self._arguments), slots)
+        return Printed(text, tuple(self._arguments), slots, NOW.name in self._slots)
 
     def bind(self, value: Any) -> str:
         """Return the mark of an argument."""

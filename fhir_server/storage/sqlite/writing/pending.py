@@ -121,8 +121,8 @@ class Pending:
         for family, keys in new.items():
             added = keys - old[family] if family in old else keys
             if added:
-                self._added.setdefault(family, []).extend((*key, rid) for key in added)
+                self._added.setdefault(family, []).extend([(*key, rid) for key in added])
         for family, keys in old.items():
             removed = keys - new[family] if family in new else keys
             if removed:
-                self._removed.setdefault(family, []).extend((*key, rid) for key in removed)
+                self._removed.setdefault(family, []).extend([(*key, rid) for key in removed])
