@@ -1,6 +1,7 @@
 """The contract of a storage backend.
 
-A backend raises `VersionConflict` and `Unavailable` of `foundation.operation_outcome`, and nothing of its driver's.
+A backend raises `VersionConflict`, `Unavailable`, `TooCostly` (a search beyond its time) and `BadRequest` (a cursor it
+did not make) of `foundation.operation_outcome`, and nothing of its driver's.
 Two suites prove it: `tests/storage/test_contract.py` and `tests/storage/test_meaning.py`.
 """
 
@@ -20,8 +21,9 @@ T = TypeVar("T")
 class Sort(msgspec.Struct, frozen=True):
     """One sort key: the rows of `family` and `parameter`, or `_id` / `_lastUpdated` with family 0.
 
-    Ascending takes the resource's smallest value, descending its greatest (dates: `low`, else `high`); resources
-    without a value come last both ways, and equal ones in order of creation.
+    Ascending takes the resource's smallest value, descending its greatest: of dates, numbers and quantities `low`
+    ascending and `high` descending; of others `code`, `folded`, `value`, `target_id`, `compartment_id` or `actor`.
+    Resources without a value come last both ways, and equal ones in order of creation.
     """
 
     parameter: str
@@ -33,7 +35,8 @@ class Include(msgspec.Struct, frozen=True):
     """Resources that matches refer to (or, reversed, that refer to matches) through one parameter.
 
     Forward: `parameter` of the matches of `source_type` ("" for any), targets restricted to (type, Condition) `within`.
-    Reverse: resources of the types in `within`, whose `parameter` refers to a match.
+    Reverse: resources of the types in `within`, whose `parameter` refers to a match; `source_type` says nothing then.
+    Iterated ones also start from what was included, for ten rounds at most.
     """
 
     parameter: str

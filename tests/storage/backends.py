@@ -11,7 +11,7 @@ from fhir_server.storage.store import Store
 
 
 def _walking(path: Path, **options: Any) -> Store:
-    return SqliteStore(path, options=Options(collected_maximum=1), **options)
+    return SqliteStore(path, options=Options(walk_factor=0), **options)
 
 
 BACKENDS: dict[str, Callable[..., Store]] = {"sqlite": SqliteStore}

@@ -5,11 +5,15 @@ Spec: search.html, http.html#search
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
-from fhir_server.storage.sqlite.printing.driver import driver
+from typing import Final
+
+from fhir_server.storage.sqlite.printing.driver import Driver, driver
 from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
 from fhir_server.storage.sqlite.printing.printer import Printer
 from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
 from fhir_server.storage.sqlite.session import Printed, Session
+
+_COUNTED_MAXIMUM: Final = 5_000
 
 
 def page(session: Session, plan: Plan) -> Printed:
@@ -36,9 +40,7 @@ def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "
 def _page(session: Session, plan: Plan) -> Printed:
     printer = Printer(session.names)
     keys = "".join(f", h.k{position}" for position in range(len(plan.sorts)))
-    return printer.printed(
-        versions_from(printer, plan.resource_type, _hits(printer, plan, session.collected_maximum), keys)
-    )
+    return printer.printed(versions_from(printer, plan.resource_type, _hits(printer, plan, session.walk_factor), keys))
 
 
 def _total(session: Session, plan: Plan) -> Printed:
@@ -47,7 +49,7 @@ def _total(session: Session, plan: Plan) -> Printed:
     return printer.printed(f"SELECT count(*) FROM {found(printer, plan, start)}")
 
 
-def _hits(printer: Printer, plan: Plan, collected_maximum: int) -> str:
+def _hits(printer: Printer, plan: Plan, walk_factor: int) -> str:
     start = driver(printer, plan.condition, plan.subject)
     if not plan.sorts and start is not None and start.is_ordered:
         return streamed(printer, plan, start)
@@ -56,8 +58,13 @@ def _hits(printer: Printer, plan: Plan, collected_maximum: int) -> str:
         return collected(printer, plan, start, limit)
     if start is None or is_walked(plan, start):
         return f"{walked(printer, plan, limit)} LIMIT {limit}"
-    found_few = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {collected_maximum + 1}))"
-    is_few = f"{found_few} <= {collected_maximum}"
+    is_few = _is_few(start, walk_factor)
     small = collected(printer, plan, start, f"CASE WHEN {is_few} THEN {limit} ELSE 0 END")
     large = walked(printer, plan, f"CASE WHEN {is_few} THEN 0 ELSE {limit} END")
     return f"SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"
+
+
+def _is_few(start: Driver, walk_factor: int) -> str:
+    """Return whether to collect n hits of N resources: it costs n, a walk N / n for each hit of the page."""
+    count = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {_COUNTED_MAXIMUM}))"
+    return f"{count} * {count} <= {walk_factor} * (SELECT max(rid) FROM resource)"
