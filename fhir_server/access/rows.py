@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, cast
 
+from fhir_server.foundation import fhir_json
 from fhir_server.search.condition import NEVER, Compare, Condition, any_of
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
 
@@ -71,7 +72,15 @@ def at_home(resource: dict[str, Any], base_urls: tuple[str, ...]) -> dict[str, A
     `base_urls` are without a final slash.
     """
     prefixes = tuple(f"{base_url}/" for base_url in base_urls)
-    return cast("dict[str, Any]", _at_home(resource, prefixes)) if prefixes else resource
+    if not prefixes or not _mentions(resource, prefixes):
+        return resource
+    return cast("dict[str, Any]", _at_home(resource, prefixes))
+
+
+def _mentions(resource: dict[str, Any], prefixes: tuple[str, ...]) -> bool:
+    """Say whether an address of ours stands anywhere in a resource: writing it once is cheaper than a walk."""
+    content = fhir_json.format(resource)
+    return any(prefix.encode() in content for prefix in prefixes)
 
 
 def _at_home(node: Any, prefixes: tuple[str, ...]) -> Any:
