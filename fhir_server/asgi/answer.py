@@ -70,7 +70,8 @@ def refuse(refusal: FhirError, manner: Manner) -> Answer:
     if isinstance(refusal, NoSuchMethod):
         headers.append((b"allow", ", ".join(refusal.allowed).encode()))
     if refusal.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="FHIR"'))
+        challenge: str = getattr(refusal, "www_authenticate", 'Bearer realm="fhir"')
+        headers.append((b"www-authenticate", challenge.encode("latin-1")))
     if refusal.status in (429, 503):
         headers.append((b"retry-after", b"1"))
     return finish(Answer(refusal.status, headers, body), manner)

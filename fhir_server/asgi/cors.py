@@ -3,11 +3,13 @@
 Spec: security.html#cors, https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
+from collections.abc import Awaitable, Callable, Set
 from typing import Final
 
 from fhir_server.asgi.answer import Answer, Headers
 
-METHODS: Final = b"GET, HEAD, POST, PUT, DELETE, OPTIONS"
+OriginsOf = Callable[[], Awaitable[Set[str]]]
+METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ASKED: Final = (
     b"accept, authorization, content-type, if-match, if-modified-since, if-none-exist, if-none-match, "
     b"prefer, x-request-id, x-security-context"
@@ -17,19 +19,26 @@ DAY_SECONDS: Final = b"86400"
 
 
 class Origins:
-    """The origins that may call; `*` among them stands for any. Credentials are tokens, never cookies."""
+    """The origins that may call: fixed ones (`*` for any), and those of registered clients (`origins_of`).
 
-    def __init__(self, origins: tuple[str, ...]) -> None:
+    Credentials are tokens, never cookies.
+    """
+
+    def __init__(self, origins: tuple[str, ...], origins_of: OriginsOf | None = None) -> None:
         self._is_any = "*" in origins
         self._known = frozenset(origin.rstrip("/").encode() for origin in origins)
+        self._origins_of = origins_of
 
-    def headers(self, origin: bytes) -> Headers:
+    async def headers(self, origin: bytes) -> Headers:
         """Return what lets a browser's script read the answer; nothing for an unknown origin."""
         if self._is_any:
             return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
-        if origin in self._known:
+        if origin in self._known or await self._is_registered(origin):
             return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED)]
         return []
+
+    async def _is_registered(self, origin: bytes) -> bool:
+        return self._origins_of is not None and origin.decode("latin-1") in await self._origins_of()
 
     def preflight(self) -> Answer:
         """Return the answer to a browser that asks before it calls; `headers` says whether its origin may."""

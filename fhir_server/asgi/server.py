@@ -12,7 +12,7 @@ import msgspec
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
-from fhir_server.asgi.cors import Origins
+from fhir_server.asgi.cors import Origins, OriginsOf
 from fhir_server.asgi.lifespan import Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound
@@ -44,7 +44,8 @@ class Api(msgspec.Struct, frozen=True):
     `base_url` is the absolute FHIR base (`https://fhir.example.fr/fhir`); the API is served at its path.
     `grant_of` turns an Authorization header ("" when there is none) into a Grant, or raises Unauthenticated.
     `smart_configuration` gives the JSON of `.well-known/smart-configuration`; None on an open server.
-    `origins` are the web origins that may call from a browser; ("*",) for any.
+    `origins` are the web origins that may call from a browser; ("*",) for any. `origins_of` gives further ones, which
+    change while the server runs: those of registered clients.
     `fallback` serves what is outside the base; None answers 404. `on_open` runs once the store is open.
     """
 
@@ -55,13 +56,14 @@ class Api(msgspec.Struct, frozen=True):
     origins: tuple[str, ...] = ()
     fallback: App | None = None
     on_open: Callable[[], Awaitable[None]] | None = None
+    origins_of: OriginsOf | None = None
 
 
 def fhir_api(api: Api) -> App:
     """Return the ASGI application; its lifespan opens and closes the store."""
     mount = path_of(api.base_url)
     start = len(mount)
-    origins = Origins(api.origins)
+    origins = Origins(api.origins, api.origins_of)
     pulse = Pulse()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +131,7 @@ class Exchange:
             text = f"The server failed. Quote request {self.manner.request_id} to its operator."
             reply = refuse(Broken(text), self.manner)
         if origin is not None:
-            reply.headers.extend(self.origins.headers(origin))
+            reply.headers.extend(await self.origins.headers(origin))
         return reply
 
     async def _answer(self, origin: bytes | None) -> Answer:

@@ -35,6 +35,8 @@ ABILITIES: Final = {
     "conditionalUpdate": True,
     "conditionalDelete": "single",
 }
+"""Choice: `updateCreate` tells what an operator, or a caller of an open server, may do. To all others ids are given by
+the server, as an id that is refused would tell that it is taken; the statement is the same for everybody."""
 MODES: Final = ("full", "normative")
 RELEASED: Final = "2026-11-22"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"

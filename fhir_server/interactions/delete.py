@@ -6,7 +6,7 @@ Spec: http.html#delete, http.html#3.1.0.7.1
 from fhir_server.access.decision import decide
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import check_version, find_match
-from fhir_server.interactions.governance import deletion_rows
+from fhir_server.interactions.governance import put_deletion
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.write import instant
 from fhir_server.storage.store import Transaction
@@ -35,5 +35,5 @@ async def delete(request: Request, transaction: Transaction, runtime: Runtime) -
         is_deleted=True,
         depositor=current.depositor,
     )
-    await transaction.put(version, await deletion_rows(transaction, current, runtime.indexing))
+    await put_deletion(transaction, current, version, runtime.indexing)
     return Response(204, version_id=version.version_id, last_updated=version.last_updated, version=version)

@@ -4,8 +4,9 @@ Spec: http.html, security.html#audit
 """
 
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
-from fhir_server.access.audit import AccessEntry, encode
+from fhir_server.access.audit import QUERY_CHARACTERS, AccessEntry, encode
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import FhirError, MethodNotAllowed, NotFound
 from fhir_server.interactions.bundle.batch import batch
@@ -17,7 +18,7 @@ from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
 from fhir_server.interactions.read import read
 from fhir_server.interactions.request import Operation, Read, Request, Response, Runtime, Write
-from fhir_server.interactions.search import search
+from fhir_server.interactions.search import SAFE, search
 from fhir_server.interactions.trail import drain_all
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
@@ -32,8 +33,6 @@ READS: Final[dict[str, Read]] = {
     "capabilities": capabilities,
 }
 WRITES: Final[dict[str, Write]] = {"create": create, "update": update, "delete": delete}
-QUERY_CHARACTERS: Final = 2_000
-"""What the audit keeps of a longer query."""
 WITH_RESOURCE: Final = frozenset({"create", "update"})
 
 
@@ -145,8 +144,9 @@ def access_entry(request: Request, runtime: Runtime, status: int, response: Resp
         purpose_of_use=grant.purpose_of_use,
         request_id=request.request_id,
         base_url=request.base_url,
+        compartment="/".join(request.compartment) if request.compartment is not None else "",
     )
 
 
 def _query(parameters: tuple[tuple[str, str], ...]) -> str:
-    return "&".join(f"{name}={value}" for name, value in parameters)[:QUERY_CHARACTERS]
+    return urlencode(parameters, safe=SAFE, quote_via=quote)[:QUERY_CHARACTERS]

@@ -22,8 +22,8 @@ from fhir_server.access.rows import ATTACHMENT, DOCUMENT, at_home, reference_row
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
 from fhir_server.search.extract import Extractor
-from fhir_server.search.index_row import COMPARTMENT, IndexRow
-from fhir_server.storage.store import History, Reader, Search, Transaction
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
+from fhir_server.storage.store import Reader, Search, Transaction
 
 
 class Indexing(msgspec.Struct, frozen=True):
@@ -40,6 +40,7 @@ class Indexing(msgspec.Struct, frozen=True):
 
 INDEXING: Final = Indexing(Extractor())
 _CLAIM: Final = "governor"
+_DELETED: Final = "deleted of"
 _DEPTH: Final = 3
 """A Provenance of a Binary of a DocumentReference is the longest chain of governors."""
 _PAGE: Final = 500
@@ -55,9 +56,13 @@ async def index_rows(
     return await _Governed(transaction, indexing).rows(resource, depositor, _DEPTH)
 
 
-async def deletion_rows(transaction: Transaction, version: Version, indexing: Indexing = INDEXING) -> list[IndexRow]:
-    """Return the rows that the deletion of a current version keeps: only who could see it learns that it is gone."""
-    return kept_rows(await index_rows(transaction, fhir_json.parse(version.content), version.depositor, indexing))
+async def put_deletion(
+    transaction: Transaction, current: Version, deletion: Version, indexing: Indexing = INDEXING
+) -> None:
+    """Store the deletion of a current version with the rows it keeps: only who could see it learns that it is gone."""
+    rows = kept_rows(await index_rows(transaction, fhir_json.parse(current.content), current.depositor, indexing))
+    await transaction.put(deletion, rows)
+    await _remember_deleted(transaction, current.reference, rows)
 
 
 def kept_source(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -116,6 +121,13 @@ async def claimed_by(reader: Reader, reference: str) -> list[str]:
         return []
     record = await reader.record(_CLAIM, reference)
     return msgspec.json.decode(record, type=list[str]) if record is not None else []
+
+
+async def _remember_deleted(transaction: Transaction, reference: str, rows: Iterable[IndexRow]) -> None:
+    """Note a deleted resource under each of its governors: searches, which find the others, do not show it."""
+    for row in rows:
+        if row[0] == REFERENCE and row[1] == DOCUMENT:
+            await transaction.put_record(f"{_DELETED} {row[3]}/{row[4]}", reference, b"")
 
 
 def _may_be_governed(version: Version) -> bool:
@@ -209,27 +221,31 @@ class _Governed(msgspec.Struct, frozen=True):
 
     async def reindex(self, reference: str) -> int:
         """Index again whatever a resource governs, deleted resources included; return how many that were."""
+        count, cursor = 0, ""
         within = refers_to(DOCUMENT, [reference])
-        newest: dict[str, Version] = {}
-        with_content: dict[str, int] = {}
-        cursor = ""
         while True:
-            page = await self.transaction.history(History(within=within, limit=_PAGE, cursor=cursor, needs_total=False))
+            page = await self.transaction.search(Search("", condition=within, limit=_PAGE, cursor=cursor))
             for version in page.versions:
-                newest.setdefault(version.reference, msgspec.structs.replace(version, content=b""))
-                if not version.is_deleted:
-                    with_content.setdefault(version.reference, version.version_id)
+                await self._index(version, is_deleted=False)
+            count += len(page.versions)
             cursor = page.cursor
             if not cursor:
-                break
-        for name, version_id in with_content.items():
-            current = newest[name]
-            last = await self.transaction.vread(current.resource_type, current.resource_id, version_id)
-            if last is not None:
-                await self._index(last, current.is_deleted)
-        return len(with_content)
+                return count + await self._reindex_deleted(reference)
+
+    async def _reindex_deleted(self, governor: str) -> int:
+        count = 0
+        for reference, _ in await self.transaction.records(f"{_DELETED} {governor}"):
+            resource_type, _, resource_id = reference.partition("/")
+            current = await self.transaction.read(resource_type, resource_id)
+            last = await last_content(self.transaction, reference)
+            if current is not None and current.is_deleted and last is not None:
+                await self._index(last, is_deleted=True)
+                count += 1
+        return count
 
     async def _index(self, version: Version, is_deleted: bool) -> None:
         rows = await self.rows(fhir_json.parse(version.content), version.depositor, _DEPTH)
         kept = kept_rows(rows) if is_deleted else rows
         await self.transaction.index(version.resource_type, version.resource_id, kept)
+        if is_deleted:
+            await _remember_deleted(self.transaction, version.reference, kept)

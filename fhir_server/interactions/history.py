@@ -23,7 +23,7 @@ COUNT_DIGITS: Final = 9
 
 async def history(request: Request, reader: Reader, runtime: Runtime) -> Response:
     """Return one page of versions. Raises NotFound when a resource has none that may be seen, BadRequest."""
-    within = decide(request.grant, "history", request.resource_type)
+    within = decide(request.grant, _level(request), request.resource_type)
     asked = _asked(request)
     count = _count(asked.get("_count", ""), runtime)
     page = await reader.history(
@@ -45,6 +45,13 @@ async def history(request: Request, reader: Reader, runtime: Runtime) -> Respons
     entries = (history_entry(version, version.content, request.base_url) for version in page.versions)
     shown = tuple(dict.fromkeys(version.reference for version in page.versions))
     return Response(200, bundle("history", entries, _links(request, page.cursor), page.total), shown=shown)
+
+
+def _level(request: Request) -> str:
+    """Return CapabilityStatement's code: a list of what there is (type, system) is a search to a grant."""
+    if request.resource_id:
+        return "history-instance"
+    return "history-type" if request.resource_type else "history-system"
 
 
 def _asked(request: Request) -> dict[str, str]:

@@ -6,7 +6,8 @@ Spec: http.html#update, http.html#upsert, http.html#cond-update
 from msgspec.structs import replace
 
 from fhir_server.access.decision import decide
-from fhir_server.foundation.operation_outcome import BadRequest, PreconditionFailed, VersionConflict
+from fhir_server.access.grant import Grant
+from fhir_server.foundation.operation_outcome import BadRequest, NotFound, PreconditionFailed, VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.route import check_id
 from fhir_server.interactions.conditional import check_version, find_match
@@ -32,11 +33,24 @@ async def update(request: Request, transaction: Transaction, runtime: Runtime) -
 
 
 async def current_version(request: Request, transaction: Transaction, within: Condition) -> Version | None:
-    """Return the current version, None when there never was one. Raises NotFound when it is outside the decision."""
+    """Return the current version, None when there never was one and the caller may choose its id. Raises NotFound."""
     current = await transaction.read(request.resource_type, request.resource_id, within=within)
+    if current is None and not may_choose_ids(request.grant):
+        raise NotFound(
+            f"{request.resource_type}/{request.resource_id} is not known. Ids are given by this server: "
+            f"to create, POST to {request.resource_type}."
+        )
     if current is None and await transaction.read(request.resource_type, request.resource_id) is not None:
         raise unknown(request)
     return current
+
+
+def may_choose_ids(grant: Grant) -> bool:
+    """Say whether the caller's updates may create. Choice: only where nothing is hidden from the caller.
+
+    To anybody else, an id that is refused and one that is accepted would tell which resources exist.
+    """
+    return grant.kind == "open" or grant.is_operator
 
 
 async def _update_match(request: Request, transaction: Transaction, runtime: Runtime) -> Response:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from fhir_server.access.grant import Grant
 from fhir_server.asgi.server import Api, fhir_api, path_of
 from fhir_server.foundation import fhir_json
+from fhir_server.foundation.operation_outcome import Unauthenticated
 from fhir_server.interactions.request import Operation, Request, Response, Runtime
 from tests.asgi.conftest import ORIGIN
 
@@ -300,3 +302,33 @@ async def test_an_operation_gets_its_parameters_and_its_body_as_it_was_sent(api:
     promised = {"name": "echo", "definition": canonical}
     assert rest["operation"] == [promised]
     assert [one["type"] for one in rest["resource"] if promised in one.get("operation", [])] == ["Patient"]
+
+
+@pytest.mark.spec("security.html#cors")
+async def test_cors_registered_clients_may_call(api: Api) -> None:
+    async def origins_of() -> frozenset[str]:
+        return frozenset({"https://carnet.example.fr"})
+
+    transport = httpx.ASGITransport(fhir_api(replace(api, origins_of=origins_of)))
+    async with httpx.AsyncClient(transport=transport, base_url=f"{ORIGIN}/fhir/") as client:
+        for origin in ("https://carnet.example.fr", "https://app.example.fr"):
+            answered = await client.get("metadata", headers={"Origin": origin})
+            assert answered.headers["access-control-allow-origin"] == origin
+        other = await client.get("metadata", headers={"Origin": "https://evil.example.fr"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.spec("http.html#summary")
+async def test_summary_401_says_what_a_refusal_says_of_the_token(api: Api) -> None:
+    async def grant_of(header: str) -> Grant:
+        refusal = Unauthenticated("The token does not hold.")
+        if header:
+            refusal.www_authenticate = 'Bearer realm="fhir", error="invalid_token"'  # type: ignore[attr-defined]
+        raise refusal
+
+    transport = httpx.ASGITransport(fhir_api(replace(api, grant_of=grant_of)))
+    async with httpx.AsyncClient(transport=transport, base_url=f"{ORIGIN}/fhir/") as client:
+        bare = await client.get("Patient/1")
+        assert (bare.status_code, bare.headers["www-authenticate"]) == (401, 'Bearer realm="fhir"')
+        wrong = await client.get("Patient/1", headers={"Authorization": "Bearer x"})
+        assert wrong.headers["www-authenticate"] == 'Bearer realm="fhir", error="invalid_token"'

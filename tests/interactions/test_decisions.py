@@ -132,3 +132,39 @@ async def test_a_transaction_that_reads_the_trail_finds_it_complete(ask: Ask) ->
     entries = [{"request": {"method": "GET", "url": "AuditEvent?_count=1000"}}]
     response = await ask("transaction", body={"resourceType": "Bundle", "type": "transaction", "entry": entries})
     assert b"just-now" in response.content
+
+
+@pytest.mark.spec("http.html#upsert")
+@pytest.mark.usefixtures("records")
+async def test_upsert_tells_nobody_which_ids_are_taken(ask: Ask) -> None:
+    told = []
+    for resource_id in ("of-paul", "of-nobody"):
+        body = observation("Patient/jeanne", id=resource_id)
+        for more in ({}, {"if_match": 'W/"1"'}, {"if_none_match": "*"}):
+            with pytest.raises(NotFound) as refused:
+                await ask("update", "Observation", resource_id, body=body, grant=JEANNE, **more)
+            told.append(str(refused.value).replace(resource_id, "X"))
+    assert told[:3] == told[3:]
+    assert "POST to Observation" in told[0]
+
+
+@pytest.mark.spec("http.html#cond-update")
+async def test_cond_update_in_a_transaction_creates_under_an_id_of_the_server(ask: Ask) -> None:
+    body = {"resourceType": "Organization", "identifier": [{"system": "urn:s", "value": "1"}]}
+    entry = {"request": {"method": "PUT", "url": "Organization?identifier=urn:s|1"}, "resource": body}
+    sent = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    answered = parsed(await ask("transaction", body=sent, grant=LABORATORY))
+    assert answered["entry"][0]["response"]["status"] == "201 Created"
+    again = parsed(await ask("transaction", body=sent, grant=LABORATORY))
+    assert again["entry"][0]["response"]["location"].endswith("/_history/2")
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_of_what_there_is_asks_for_the_search_letter(ask: Ask) -> None:
+    await ask("update", "Patient", "jeanne", body=patient(id="jeanne"))
+    only_read = Grant(
+        "patient", "Patient/jeanne", "app", (Scope("patient", "Patient", frozenset("r")),), patient_id="jeanne"
+    )
+    assert (await ask("history", "Patient", "jeanne", grant=only_read)).status == 200
+    with pytest.raises(Forbidden):
+        await ask("history", "Patient", grant=only_read)

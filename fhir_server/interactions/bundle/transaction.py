@@ -53,6 +53,7 @@ class Run:
         self._moved: dict[str, str] = {}
         self._found: dict[int, Version] = {}
         self._same: dict[int, int] = {}
+        self._firsts: dict[tuple[str, str | None], Planned] = {}
 
     async def finish(self) -> list[Response]:
         """Do every entry; return the responses in the order of the bundle."""
@@ -108,17 +109,10 @@ class Run:
 
     def _join_twin(self, entry: Planned) -> None:
         """Let a second conditional create of the same criteria stand for the first."""
-        for other in self._entries[: entry.index]:
-            is_twin = (
-                other.request.interaction == "create"
-                and other.index not in self._found
-                and other.request.resource_type == entry.request.resource_type
-                and other.request.if_none_exist == entry.request.if_none_exist
-            )
-            if is_twin:
-                self._same[entry.index] = other.index
-                self._moved[entry.identity] = other.identity
-                return
+        first = self._firsts.setdefault((entry.request.resource_type, entry.request.if_none_exist), entry)
+        if first is not entry:
+            self._same[entry.index] = first.index
+            self._moved[entry.identity] = first.identity
 
     async def _write(self, entry: Planned) -> None:
         self._responses[entry.index] = await self._written(entry)
@@ -140,6 +134,8 @@ class Run:
     def _addressed(self, request: Request, found: Version | None) -> Request:
         """Return a conditional update as the update of what its criteria name."""
         own_id = (request.resource or {}).get("id")
+        if found is None and own_id is None:
+            return replace(request, interaction="create")
         if found is None:
             return replace(request, resource_id=request.assigned_id)
         if own_id not in (None, found.resource_id):
