@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from fhir_server.asgi.pages.consent import consent_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
+from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
 from fhir_server.asgi.pages.refusals import REFUSALS
 from fhir_server.asgi.pages.sign_in import sign_in_routes
@@ -18,11 +19,15 @@ from fhir_server.smart.authorization import Authorization
 __all__ = ["pages"]
 
 
-def pages(authorization: Authorization) -> FastAPI:
-    """Make the application of everything outside the FHIR base, and of `[base]/.well-known/smart-configuration`."""
+def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
+    """Make the application of everything outside the FHIR base, and of `[base]/.well-known/smart-configuration`.
+
+    `name` is what the operator calls the server.
+    """
     app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
     for routes in (discovery_routes, oauth_routes, sign_in_routes, consent_routes):
         app.include_router(routes(authorization))
+    app.include_router(home_routes(authorization, name))
     for refusal, answer in REFUSALS.items():
         app.add_exception_handler(refusal, answer)
     app.mount("/pages", StaticFiles(directory=Path(__file__).parent / "static"))

@@ -29,6 +29,11 @@ TEXTS = {
         "error_help": "Revenez à l’application et recommencez. Si le problème persiste, transmettez-lui ce message :",
         "expired_form": "Ce formulaire n’est plus valable. Revenez à la page précédente, rechargez-la et recommencez.",
         "not_you": "Ce n’est pas vous ?",
+        "home_what": "Ce serveur garde des dossiers de santé (FHIR R4). Chaque patient décide qui lit le sien.",
+        "home_base": "Adresse FHIR :",
+        "home_metadata": "Ce que le serveur sait faire (CapabilityStatement)",
+        "home_discovery": "Comment une application s’y connecte (SMART)",
+        "home_account": "Votre connexion",
     },
     "en": {
         "language": "Language",
@@ -58,5 +63,10 @@ TEXTS = {
         "error_help": "Go back to the app and start again. If the problem remains, give it this message:",
         "expired_form": "This form is no longer valid. Go back to the previous page, reload it and start again.",
         "not_you": "Not you?",
+        "home_what": "This server keeps health records as FHIR R4. Each patient decides who reads his own.",
+        "home_base": "FHIR base:",
+        "home_metadata": "What the server can do (CapabilityStatement)",
+        "home_discovery": "How an app connects to it (SMART)",
+        "home_account": "Your sign-in",
     },
 }
