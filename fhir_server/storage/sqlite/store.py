@@ -47,13 +47,13 @@ class Options(msgspec.Struct, frozen=True):
     """How a store works: `search_seconds` bounds one search, `busy_seconds` the wait for another process's write.
 
     `walk_factor`: n hits among N resources are collected and sorted when n² <= factor x N, else the index of the date
-    that sorts is walked (8 is what measurements say, 0 always walks). `recorder` is called with every statement.
+    that sorts is walked (16 is what measurements say, 0 always walks). `recorder` is called with every statement.
     """
 
     search_seconds: float = 10.0
     busy_seconds: float = 5.0
     readers: int = 2
-    walk_factor: int = 8
+    walk_factor: int = 16
     recorder: Recorder | None = None
 
 

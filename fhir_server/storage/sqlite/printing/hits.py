@@ -25,17 +25,19 @@ class Plan(msgspec.Struct, frozen=True):
     """What a page is printed from: all that is asked and allowed, the order, and the place it goes on from.
 
     `missing` is None for the first page; else it tells which sort values the last resource of the page before lacks.
+    `found_by`: see Subject.
     """
 
     resource_type: str
     condition: Condition
     sorts: tuple[Sort, ...] = ()
     missing: tuple[bool, ...] | None = None
+    found_by: str = ""
 
     @property
     def subject(self) -> Subject:
         """Return the resource that is looked for."""
-        return Subject("r", self.resource_type)
+        return Subject("r", self.resource_type, self.found_by)
 
 
 def streamed(printer: Printer, plan: Plan, start: Driver) -> str:

@@ -14,10 +14,19 @@ from fhir_server.storage.sqlite.session import NOW, Printed, Slot
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The resource that a condition speaks of: a row of table `resource`; `resource_type` "" when it may be any."""
+    """The resource that a condition speaks of: a row of table `resource`; `resource_type` "" when it may be any.
+
+    `found_by` is another alias whose `rid` is the same: what needs no more is judged before the row is read.
+    """
 
     alias: str
     resource_type: str
+    found_by: str = ""
+
+    @property
+    def rid(self) -> str:
+        """Return the expression of its number."""
+        return f"{self.found_by or self.alias}.rid"
 
 
 class Printer:

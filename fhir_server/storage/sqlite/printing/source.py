@@ -51,9 +51,9 @@ def rows_of(printer: Printer, compare: Compare, subject: Subject) -> Source:
     if compare.family in _BY_RESOURCE or _names_value(compare):
         index = f" INDEXED BY {_BY_RESOURCE[compare.family]}" if compare.family in _BY_RESOURCE else ""
         expressions = {column: f"{alias}.{column}" for column in (*family.columns, "element")}
-        where = (f"{alias}.p = {parameter}", f"{alias}.rid = {subject.alias}.rid")
+        where = (f"{alias}.p = {parameter}", f"{alias}.rid = {subject.rid}")
         return Source(f"{family.table} {alias}{index}", where, expressions)
-    content = f"(SELECT content FROM index_rows WHERE rid = {subject.alias}.rid)"
+    content = f"(SELECT content FROM index_rows WHERE rid = {subject.rid})"
     path = f'\'$."{compare.family}"."{parameter}"\''
     if not parameter.isdigit():
         path = f"'$.\"{compare.family}\".\"' || {parameter} || '\"'"

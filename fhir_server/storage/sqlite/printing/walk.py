@@ -6,6 +6,8 @@ collecting and sorting it would take a hundred times as long. What is rare is be
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
+import msgspec
+
 from fhir_server.search.condition import Compare, Not, all_of
 from fhir_server.search.index_row import DATE
 from fhir_server.storage.sqlite.printing.driver import Driver, driver
@@ -53,6 +55,7 @@ def walked(printer: Printer, plan: Plan, limit: str) -> str:
 
 def _dated(printer: Printer, plan: Plan, value: str) -> str:
     first = plan.sorts[0]
+    plan = msgspec.structs.replace(plan, found_by="d")
     better, other = (">", "low") if first.is_descending else ("<", "high")
     same = value.removeprefix("d.")
     where = [
