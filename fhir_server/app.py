@@ -112,6 +112,7 @@ def create(deployment: Deployment) -> App:
             base_url=deployment.base_url,
             smart_configuration=None if authorization is None else partial(discovery, authorization),
             origins=settings.cors_origins,
+            origins_of=None if authorization is None else authorization.clients.origins,
             fallback=None if authorization is None else pages(authorization, settings.name),
             on_open=open_parts,
         )
