@@ -3,7 +3,7 @@
 Spec: bundle.html (fullUrl), RFC 4122 4.3 (name-based identifiers).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha1
@@ -25,15 +25,22 @@ _IDENTIFIED = etree.XPath("descendant::*[@ID]")
 _MEDIA = (HL7 + "observationMedia", HL7 + "regionOfInterest")
 
 
+ConvertAct = Callable[[Element, "Context"], list[Json]]
+
+
 class Context:
     """The state of one conversion. Whatever is read through `take` is carried over; the rest is reported."""
 
-    def __init__(self, document: Element, document_id: str, identifier: Json) -> None:
+    def __init__(self, document: Element, document_id: str, identifier: Json, convert_act: ConvertAct) -> None:
         self.document = document
         self.document_id = document_id
         self.identifier = identifier
         self.resources: dict[str, Json] = {}
         self.taken: set[Element] = set()
+        self.implied: set[Element] = set()
+        self.origins: dict[Element, str] = {}
+        self.links: list[tuple[Json, Element]] = []
+        self.convert_act = convert_act
         self.owners: list[tuple[Element, str]] = []
         self.patient: Json = {}
         self.patient_keys: set[str] = set()
@@ -56,6 +63,13 @@ class Context:
         found = children(element, name)
         self.taken.update(found)
         return found
+
+    def imply(self, element: Element, *names: str) -> None:
+        """Note children that the FHIR element made of their parent says by what it is: the fixed code of a severity."""
+        for name in names:
+            found = children(element, name)
+            self.taken.update(found)
+            self.implied.update(found)
 
     def account(self, element: Element, label: str) -> None:
         """Ask that every child of the element which nobody takes becomes an issue that names the label."""
@@ -83,7 +97,13 @@ class Context:
 
     def add_at(self, resource: Json, element: Element) -> Json:
         """Put in the Bundle the resource that stands for one element."""
-        return self.add(resource, self.path(element))
+        key = self.path(element)
+        self.origins[element] = self.full_url(resource["resourceType"], key)
+        return self.add(resource, key)
+
+    def reference_at(self, resource_type: str, element: Element) -> Json:
+        """Give the reference of the resource that stands, or will stand, for one element."""
+        return {"reference": self.full_url(resource_type, self.path(element))}
 
     def report(self, severity: Severity, code: str, diagnostics: str, element: Element | None = None) -> None:
         """Note an issue; the same issue again only raises its count."""

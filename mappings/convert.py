@@ -13,7 +13,9 @@ from mappings.cda.dates import ts_to_instant
 from mappings.cda.xml import MAX_BYTES, MAX_DEPTH, Element, ParsedCda, child, parse
 from mappings.context import Context
 from mappings.conversion import CdaRefused, Conversion, SourceFile
+from mappings.entries import convert_act
 from mappings.entries.diagnostic_report import laboratory_report
+from mappings.entries.internal_reference import resolve_links
 from mappings.facts import document_facts
 from mappings.fhir import Json, compact
 from mappings.header.composition import composition
@@ -25,23 +27,28 @@ def convert(content: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_
     The same bytes always give the same Bundle. Raises CdaRefused for what is unsafe, broken, too large, no
     ClinicalDocument, or without document id or patient.
     """
-    parsed = parse(content, max_bytes, max_depth)
+    return traced(parse(content, max_bytes, max_depth), content)[0]
+
+
+def traced(parsed: ParsedCda, content: bytes) -> tuple[Conversion, Context]:
+    """Convert a parsed document, and give with the result what the conversion knew when it ended."""
     number = child(parsed.document, "id")
     document_id = ii_key(number)
     if number is None or not document_id:
         raise CdaRefused(
             "required", "The document has no identifier: fill ClinicalDocument/id.", "/ClinicalDocument/id"
         )
-    context = Context(parsed.document, document_id, ii_to_identifier(number))
+    context = Context(parsed.document, document_id, ii_to_identifier(number), convert_act)
     header = composition(context)
     body_media_type = _body(parsed.document, header, context)
     laboratory_report(header, context)
+    resolve_links(context)
     _report_encoding(parsed, context)
     account(context)
     sha1 = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode("ascii")
     media_type = "application/xslt+xml" if parsed.has_style_sheet else "text/xml"
     source = SourceFile(media_type, body_media_type, len(content), sha1)
-    return Conversion(_bundle(context), document_facts(context, source), context.issues)
+    return Conversion(_bundle(context), document_facts(context, source), context.issues), context
 
 
 def _body(document: Element, header: Json, context: Context) -> str | None:

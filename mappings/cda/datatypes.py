@@ -6,9 +6,12 @@ from decimal import Decimal, InvalidOperation
 from mappings.cda.vocabulary import absent_reason, system_uri, urn
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
-from mappings.fhir import Json, absent, compact
+from mappings.fhir import Json, absent, compact, extension, nested_extension
 
 UCUM = "http://unitsofmeasure.org"
+EDQM = "http://standardterms.edqm.eu"
+# Choice: R4 defines no extension for the qualifiers of a code, so it bears the name that HL7 v3 gives them.
+QUALIFIER = "urn:hl7-org:v3#CD.qualifier"
 URI_SYSTEM = "urn:ietf:rfc:3986"
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?|[+-]?\.\d{1,30}")
@@ -67,14 +70,24 @@ def cd_to_codeable_concept(element: Element | None, context: Context) -> Json:
     if element is None:
         return {}
     codings = [cd_to_coding(element, context)]
-    for translation in children(element, "translation"):
+    qualifiers = children(element, "qualifier") if len(element) else []
+    for translation in children(element, "translation") if len(element) else []:
         codings.append(cd_to_coding(translation, context))
-        _report_qualifiers(translation, context)
-    _report_qualifiers(element, context)
+        qualifiers += children(translation, "qualifier")
     text = context.referenced_text(child(element, "originalText"))
     if text is None and not element.get("code"):
         text = " ".join((element.get("displayName") or "").split())
-    return compact({"coding": [coding for coding in codings if coding], "text": text})
+    refined = [found for qualifier in qualifiers if (found := _qualifier(qualifier, context))]
+    return compact({"extension": refined, "coding": [coding for coding in codings if coding], "text": text})
+
+
+def concept_or_absent(element: Element | None, context: Context) -> Json:
+    """Convert a CD that FHIR does not require; a nullFlavor becomes a data-absent-reason."""
+    if element is None:
+        return {}
+    converted = cd_to_codeable_concept(element, context)
+    flavor = element.get("nullFlavor")
+    return converted or (absent(absent_reason(flavor)) if flavor else {})
 
 
 def required_concept(element: Element | None, context: Context) -> Json:
@@ -83,9 +96,14 @@ def required_concept(element: Element | None, context: Context) -> Json:
     return converted or absent(absent_reason(element.get("nullFlavor") if element is not None else None))
 
 
-def _report_qualifiers(element: Element, context: Context) -> None:
-    for qualifier in children(element, "qualifier"):
-        context.report("warning", "not-supported", "The qualifier of a code is not carried over.", qualifier)
+def _qualifier(element: Element, context: Context) -> Json:
+    """Convert one qualifier (a side, a modality) to an extension of the concept that it refines."""
+    parts = [
+        extension(name, valueCodeableConcept=found)
+        for name in ("name", "value")
+        if (found := cd_to_codeable_concept(child(element, name), context))
+    ]
+    return nested_extension(QUALIFIER, parts) if parts else {}
 
 
 def number(text: str | None, element: Element, context: Context) -> Decimal | None:
@@ -115,6 +133,9 @@ def pq_to_quantity(element: Element | None, context: Context) -> Json:
     unit = (element.get("unit") or "").strip()
     if unit in ("", "1"):
         return {"value": value} | ({"system": UCUM, "code": "1"} if unit else {})
+    if re.fullmatch(r"\d{8}", unit):
+        # Choice: eight digits are no UCUM unit but an EDQM standard term, as the CI-SIS counts boxes.
+        return {"value": value, "system": EDQM, "code": unit}
     if re.search(r"\s", unit):
         context.report("warning", "code-invalid", f"'{unit}' is no UCUM unit: it was kept as text.", element)
         return {"value": value, "unit": unit}

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from mappings.cda.vocabulary import absent_reason
 from mappings.cda.xml import Element, child
 from mappings.context import Context
-from mappings.fhir import Json, compact
+from mappings.fhir import Json, absent, compact
 
 # Choice: a time without a zone is French civil time; the CI-SIS asks for a zone and says nothing of its absence.
 CIVIL_TIME = ZoneInfo("Europe/Paris")
@@ -75,12 +76,15 @@ def ivl_ts_to_period(element: Element | None, context: Context) -> Json:
 
 
 def effective(element: Element | None, context: Context) -> Json:
-    """Convert an effectiveTime to the members effectiveDateTime or effectivePeriod."""
+    """Convert an effectiveTime to effectiveDateTime or effectivePeriod; a nullFlavor says why there is none."""
     period = ivl_ts_to_period(element, context)
     if "end" in period and period.get("start") != period["end"]:
         return {"effectivePeriod": period}
     moment = period.get("start") or date_time(element, context)
-    return {"effectiveDateTime": moment} if moment else {}
+    if moment:
+        return {"effectiveDateTime": moment}
+    flavor = element.get("nullFlavor") if element is not None else None
+    return {"_effectiveDateTime": absent(absent_reason(flavor))} if flavor else {}
 
 
 def _reported(value: str, element: Element, context: Context) -> str | None:

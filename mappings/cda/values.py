@@ -14,7 +14,7 @@ from mappings.cda.datatypes import (
 from mappings.cda.dates import ivl_ts_to_period, ts_to_date_time
 from mappings.cda.text import plain_text
 from mappings.cda.vocabulary import INTERNAL, absent_reason
-from mappings.cda.xml import XSI_TYPE, Element
+from mappings.cda.xml import XSI_TYPE, Element, child
 from mappings.context import Context
 from mappings.fhir import Json, concept
 
@@ -104,6 +104,19 @@ def _ratio(element: Element, context: Context) -> Json:
     return {"valueRatio": ratio} if ratio else {}
 
 
+def _event(element: Element, context: Context) -> Json:
+    """Choice: an Observation cannot be timed by a meal, so the event is its coded value; some write a date instead."""
+    if element.get("value"):
+        return _moment(element, context)
+    code = (event.get("code") or "").strip() if (event := child(element, "event")) is not None else ""
+    return {"valueCodeableConcept": concept(INTERNAL + "v3-TimingEvent", code)} if code else {}
+
+
+def _cycle(element: Element, context: Context) -> Json:
+    quantity = pq_to_quantity(child(element, "period"), context)
+    return {"valueQuantity": quantity} if quantity else {}
+
+
 _CONVERTERS: dict[str, Callable[[Element, Context], Json]] = {
     "PQ": _quantity,
     "REAL": _quantity,
@@ -124,4 +137,6 @@ _CONVERTERS: dict[str, Callable[[Element, Context], Json]] = {
     "IVL_INT": _interval,
     "RTO": _ratio,
     "RTO_PQ_PQ": _ratio,
+    "EIVL_TS": _event,
+    "PIVL_TS": _cycle,
 }

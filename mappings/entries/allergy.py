@@ -12,6 +12,7 @@ from mappings.context import Context
 from mappings.entries.clinical_statement import asserter, comments, has_template, inner_acts, is_negated, read
 from mappings.entries.problem import PROBLEMS
 from mappings.entries.problem_status import certainty, clinical_status, criticality, severity_code
+from mappings.entries.related import attach, loose
 from mappings.entries.subject import is_about_other
 from mappings.fhir import Json, compact, concept
 
@@ -39,17 +40,17 @@ def convert(element: Element, context: Context) -> list[Json]:
     if is_about_other(element, context):
         return []
     if element.tag != HL7 + "act":
-        return [allergy(element, context)]
-    found = [allergy(act, context) for _, act in inner_acts(element) if has_template(act, ALLERGIES)]
+        return allergy(element, context)
+    acts = [act for _, act in inner_acts(element) if has_template(act, ALLERGIES)]
+    found = [reference for act in acts for reference in allergy(act, context)]
     if found:
         read(element, context)
-        for name in ("id", "code", "statusCode", "effectiveTime"):
-            context.take_all(element, name)
-    return found
+        context.imply(element, "id", "code", "statusCode", "effectiveTime")
+    return [*found, *loose(element, context)]
 
 
-def allergy(element: Element, context: Context) -> Json:
-    """Convert one allergy or intolerance."""
+def allergy(element: Element, context: Context) -> list[Json]:
+    """Convert one allergy or intolerance, with what is said inside it and listed beside it."""
     read(element, context)
     context.take(element, "statusCode")
     time = context.take(element, "effectiveTime")
@@ -70,7 +71,9 @@ def allergy(element: Element, context: Context) -> Json:
         "reaction": _reactions(element, context),
         **asserter(element, context),
     }
-    return context.add_at(compact(resource), element)
+    converted = compact(resource)
+    beside = attach(converted, element, context)
+    return [context.add_at(converted, element), *beside]
 
 
 def _clinical(element: Element, period: Json, context: Context) -> str:
@@ -118,8 +121,7 @@ def _reactions(element: Element, context: Context) -> list[Json]:
         if kind not in _MANIFESTATIONS or not has_template(act, PROBLEMS):
             continue
         read(act, context)
-        for name in ("id", "code", "statusCode"):
-            context.take_all(act, name)
+        context.imply(act, "id", "code", "statusCode")
         manifestation = required_concept(context.take(act, "value"), context)
         reaction = {
             "manifestation": [manifestation],

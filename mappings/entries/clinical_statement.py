@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mappings.cda.datatypes import boolean
+from mappings.cda.datatypes import boolean, cd_to_codeable_concept
 from mappings.cda.dates import date_time
 from mappings.cda.names import words
 from mappings.cda.vocabulary import INTERNAL, act_status
@@ -13,6 +13,7 @@ from mappings.header.parties import party
 
 COMMENT = frozenset(("1.2.250.1.213.1.1.3.32", "1.3.6.1.4.1.19376.1.5.3.1.4.2", "2.16.840.1.113883.10.20.1.40"))
 PERFORMER_FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
+ACT_CODE = "urn:hl7-org:v3#Act.code"
 PARTICIPATION_TYPE = INTERNAL + "v3-ParticipationType"
 
 _RELATIONS = (HL7 + "entryRelationship", HL7 + "component")
@@ -71,15 +72,18 @@ def comments(element: Element, context: Context) -> list[Json]:
 
 def _comment(act: Element, context: Context) -> Json:
     read(act, context)
-    for name in ("id", "code", "statusCode"):
-        context.take_all(act, name)
+    context.imply(act, "id", "code", "statusCode")
     author = context.take(act, "author")
     moment = date_time(context.take(act, "effectiveTime"), context)
     who = party(child(author, "assignedAuthor"), context) if author is not None else None
     text = context.referenced_text(context.take(act, "text"))
-    if not text:
-        context.taken.discard(act)
     return compact({"authorReference": who, "time": moment, "text": text})
+
+
+def act_code(element: Element, context: Context) -> list[Json]:
+    """Keep the code of an act whose resource type has no element for it, as the extension that HL7 v3 names."""
+    code = cd_to_codeable_concept(context.take(element, "code"), context)
+    return [extension(ACT_CODE, valueCodeableConcept=code)] if code else []
 
 
 def performers(element: Element, context: Context) -> list[Json]:

@@ -4,15 +4,22 @@ Choice: the table names occurrencePeriod, which R4 lacks: the first known bound 
 unknown date becomes an occurrenceString that says why, because R4 requires one and readers expect a value there.
 """
 
-from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, pq_to_quantity, required_concept
+from mappings.cda.datatypes import (
+    cd_to_codeable_concept,
+    concept_or_absent,
+    identifiers,
+    pq_to_quantity,
+    required_concept,
+)
 from mappings.cda.dates import date_only, date_time
 from mappings.cda.names import words
 from mappings.cda.values import observation_value
 from mappings.cda.vocabulary import INTERNAL, absent_reason
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
-from mappings.entries.clinical_statement import comments, has_template, inner_acts, is_negated, read, status
+from mappings.entries.clinical_statement import act_code, comments, has_template, inner_acts, is_negated, read, status
 from mappings.entries.problem import PROBLEMS, problem_observation
+from mappings.entries.related import attach
 from mappings.entries.subject import is_about_other
 from mappings.fhir import Json, absent, compact, concept
 from mappings.header.organization import organization
@@ -38,19 +45,22 @@ def convert(element: Element, context: Context) -> list[Json]:
     done = status(element, "Immunization", context) or "completed"
     resource = {
         "resourceType": "Immunization",
+        "extension": act_code(element, context),
         "identifier": identifiers(context.take_all(element, "id")),
         "status": "not-done" if is_negated(element) else done,
         "patient": context.patient,
         **_occurrence(element, context),
         **_product(element, context),
-        "site": cd_to_codeable_concept(context.take(element, "approachSiteCode"), context),
-        "route": cd_to_codeable_concept(context.take(element, "routeCode"), context),
+        "site": concept_or_absent(context.take(element, "approachSiteCode"), context),
+        "route": concept_or_absent(context.take(element, "routeCode"), context),
         "doseQuantity": pq_to_quantity(context.take(element, "doseQuantity"), context),
         **_people(element, context),
         "note": comments(element, context),
         **_reasons_and_reactions(element, context),
     }
-    return [context.add_at(compact(resource), element)]
+    converted = compact(resource)
+    beside = attach(converted, element, context)
+    return [context.add_at(converted, element), *beside]
 
 
 def _occurrence(element: Element, context: Context) -> Json:
@@ -122,8 +132,8 @@ def _reasons_and_reactions(element: Element, context: Context) -> Json:
             reactions.append(compact({"date": moment, "detail": reference}))
         elif value := cd_to_codeable_concept(child(act, "value"), context):
             read(act, context)
-            for name in ("code", "statusCode", "value"):
-                context.take_all(act, name)
+            context.imply(act, "code", "statusCode", "id", "effectiveTime")
+            context.take_all(act, "value")
             (reasons if kind == "RSON" else diseases).append(value)
     series = _series(element, context) if dose or diseases else None
     protocol = compact({"series": series, "targetDisease": diseases, **(dose or {"doseNumberString": "unknown"})})
@@ -142,8 +152,7 @@ def _series(element: Element, context: Context) -> str | None:
 
 def _rank(act: Element, context: Context) -> Json:
     read(act, context)
-    context.take(act, "code")
-    context.take(act, "statusCode")
+    context.imply(act, "code", "statusCode", "id")
     value = observation_value(context.take_all(act, "value"), context)
     rank = value.get("valueInteger")
     if isinstance(rank, int) and rank > 0:

@@ -10,6 +10,7 @@ from mappings.context import Context
 from mappings.entries.clinical_statement import has_template, inner_acts, is_negated
 from mappings.entries.media import media_reference
 from mappings.entries.observation import observation, observation_members
+from mappings.entries.related import SUPPORTING, attach
 from mappings.entries.specimen import COLLECTIONS, collected_specimen, named_specimen
 from mappings.fhir import Json, extension
 
@@ -19,7 +20,6 @@ ISOLATES = frozenset(("1.2.250.1.213.1.1.3.79", "1.3.6.1.4.1.19376.1.3.1.5"))
 RESULTS = frozenset(("1.2.250.1.213.1.1.3.80", "1.3.6.1.4.1.19376.1.3.1.6", "2.16.840.1.113883.10.20.22.4.2"))
 TEMPLATE_IDS = (*sorted(REPORTS), *sorted(BATTERIES), *sorted(ISOLATES), *sorted(RESULTS))
 CATEGORY = "laboratory"
-SUPPORTING = "http://hl7.org/fhir/StructureDefinition/workflow-supportingInfo"
 
 _PANELS = BATTERIES | ISOLATES
 
@@ -46,7 +46,8 @@ def panel(element: Element, specimen: Json | None, context: Context) -> list[Jso
     members |= {"derivedFrom": media} if media else {}
     with context.about((members.get("focus") or [None])[0]):
         inner = [reference for _, act in acts for reference in _member(act, inherited, context)]
-    members |= {"hasMember": inner} if inner else {}
+        members |= {"hasMember": inner} if inner else {}
+        attach(members, element, context)
     return [context.add_at(members, element)]
 
 
@@ -65,6 +66,7 @@ def result(element: Element, specimen: Json | None, context: Context) -> list[Js
     earlier = [_earlier(act, context) for kind, act in acts if _is_earlier(kind, act)]
     if earlier:
         converted["extension"] = [extension(SUPPORTING, valueReference=reference) for reference in earlier]
+    attach(converted, element, context)
     return [context.add_at(converted, element)]
 
 

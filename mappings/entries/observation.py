@@ -2,6 +2,7 @@
 
 from mappings.cda.datatypes import (
     cd_to_codeable_concept,
+    concept_or_absent,
     identifiers,
     ivl_pq_to_range,
     required_concept,
@@ -12,16 +13,18 @@ from mappings.cda.values import observation_value, value_type
 from mappings.cda.vocabulary import INTERNAL
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
-from mappings.entries.clinical_statement import comments, performers, read, status
+from mappings.entries.clinical_statement import comments, is_negated, performers, read, status
+from mappings.entries.specimen import named_specimen
 from mappings.entries.subject import other_subject
 from mappings.fhir import Json, compact, concept, one
 from mappings.header.parties import party
 
 CATEGORY = INTERNAL + "observation-category"
+DENIED = "Valeur niée"
 RANGE_MEANING = INTERNAL + "referencerange-meaning"
 
 
-def observation_members(element: Element, context: Context, category: str) -> Json:
+def observation_members(element: Element, context: Context, category: str | None) -> Json:
     """Convert what an observation, or an organizer of observations, says about itself."""
     read(element, context)
     focus = other_subject(context.take(element, "subject"), context)
@@ -31,7 +34,7 @@ def observation_members(element: Element, context: Context, category: str) -> Js
             "resourceType": "Observation",
             "identifier": identifiers(context.take_all(element, "id")),
             "status": status(element, "Observation", context) or "unknown",
-            "category": [concept(CATEGORY, category)],
+            "category": [concept(CATEGORY, category)] if category else None,
             "subject": context.patient,
             "focus": one(focus) or context.focus,
             **moment,
@@ -41,21 +44,39 @@ def observation_members(element: Element, context: Context, category: str) -> Js
     )
 
 
-def observation(element: Element, context: Context, category: str) -> Json:
-    """Convert an observation with its value, interpretation, method, site, device and reference ranges."""
+def observation(element: Element, context: Context, category: str | None) -> Json:
+    """Convert an observation with its value, interpretation, method, site, device and reference ranges.
+
+    Choice: R4 cannot deny a value. A denied observation says false, and what is denied is a component that says false,
+    so that no reader takes it for a finding.
+    """
     members = observation_members(element, context, category)
     members["code"] = required_concept(context.take(element, "code"), context)
     interpretations = context.take_all(element, "interpretationCode")
     values = context.take_all(element, "value")
+    specimens = [found for item in context.take_all(element, "specimen") if (found := named_specimen(item, context))]
     measured = {
-        **observation_value(values, context),
+        **(_denied(values, context) if is_negated(element) else observation_value(values, context)),
         "interpretation": [one_ for code in interpretations if (one_ := cd_to_codeable_concept(code, context))],
-        "bodySite": cd_to_codeable_concept(context.take(element, "targetSiteCode"), context),
-        "method": cd_to_codeable_concept(context.take(element, "methodCode"), context),
+        "bodySite": concept_or_absent(context.take(element, "targetSiteCode"), context),
+        "method": concept_or_absent(context.take(element, "methodCode"), context),
+        "specimen": specimens[0] if specimens else None,
         "device": _device(element, context),
         "referenceRange": _reference_ranges(element, context),
     }
     return members | compact(measured)
+
+
+def _denied(values: list[Element], context: Context) -> Json:
+    converted = observation_value(values, context)
+    if converted.get("valueBoolean") is False:
+        return {"valueBoolean": False}
+    inner = converted.get("valueCodeableConcept")
+    if inner:
+        return {"valueBoolean": False, "component": [{"code": inner, "valueBoolean": False}]}
+    measured = {name: value for name, value in converted.items() if name not in ("valueBoolean", "dataAbsentReason")}
+    component = [{"code": {"text": DENIED}, **measured}] if measured else None
+    return compact({"valueBoolean": False, "component": component})
 
 
 def _device(element: Element, context: Context) -> Json | None:

@@ -8,6 +8,7 @@ from mappings.context import Context
 from mappings.entries.clinical_statement import asserter, comments, has_template, inner_acts, is_negated, read
 from mappings.entries.observation import observation
 from mappings.entries.problem_status import certainty, clinical_status, severity, stage
+from mappings.entries.related import attach, loose
 from mappings.entries.subject import is_about_other
 from mappings.fhir import Json, compact, concept, extension, one
 
@@ -48,9 +49,8 @@ def convert(element: Element, context: Context) -> list[Json]:
     if found:
         # The list act only groups; its own id and dates say when the list was kept, and its problems have their own.
         read(element, context)
-        for name in ("id", "code", "effectiveTime"):
-            context.take_all(element, name)
-    return found
+        context.imply(element, "id", "code", "statusCode", "effectiveTime")
+    return [*found, *loose(element, context)]
 
 
 def condition(element: Element, concern: str | None, context: Context) -> Json:
@@ -80,7 +80,9 @@ def condition(element: Element, concern: str | None, context: Context) -> Json:
     }
     for extra in values[1:]:
         context.report("warning", "not-supported", "A problem keeps only the first of several values.", extra)
-    return context.add_at(compact(resource), element)
+    converted = compact(resource)
+    attach(converted, element, context)
+    return context.add_at(converted, element)
 
 
 def problem_observation(element: Element, context: Context) -> tuple[Json, str | None]:

@@ -101,5 +101,5 @@ def _find(element: Element, template_ids: frozenset[str]) -> Element | None:
 
 def _read(act: Element, context: Context) -> None:
     read(act, context)
-    for name in ("code", "statusCode", "value"):
-        context.take(act, name)
+    context.imply(act, "id", "code", "statusCode", "effectiveTime")
+    context.take(act, "value")

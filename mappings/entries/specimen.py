@@ -9,7 +9,14 @@ from mappings.fhir import Json, compact
 from mappings.header.parties import party
 
 COLLECTIONS = frozenset(("1.2.250.1.213.1.1.3.77", "1.3.6.1.4.1.19376.1.3.1.2"))
+APSR_COLLECTIONS = frozenset(("1.2.250.1.213.1.1.3.100", "1.3.6.1.4.1.19376.1.8.1.4.1"))
+TEMPLATE_IDS = (*sorted(COLLECTIONS), *sorted(APSR_COLLECTIONS))
 RECEPTIONS = frozenset(("1.2.250.1.213.1.1.3.107", "1.3.6.1.4.1.19376.1.3.1.3"))
+
+
+def convert(element: Element, context: Context) -> list[Json]:
+    """Convert a collection that stands alone."""
+    return [collected_specimen(element, context)]
 
 
 def collected_specimen(element: Element, context: Context) -> Json:
@@ -18,7 +25,10 @@ def collected_specimen(element: Element, context: Context) -> Json:
     role = _product(element, context)
     playing = child(role, "playingEntity") if role is not None else None
     ids = children(role, "id") if role is not None else []
-    context.take(element, "statusCode")
+    context.imply(element, "statusCode")
+    for specimen in context.take_all(element, "specimen"):
+        inner = child(specimen, "specimenRole")
+        ids += children(inner, "id") if inner is not None else []
     resource = {
         "resourceType": "Specimen",
         "identifier": identifiers([*context.take_all(element, "id"), *ids]),
@@ -79,7 +89,6 @@ def _received(element: Element, context: Context) -> str | None:
     for _, act in inner_acts(element):
         if has_template(act, RECEPTIONS):
             read(act, context)
-            context.take(act, "code")
-            context.take(act, "statusCode")
+            context.imply(act, "code", "statusCode", "id")
             return date_time(context.take(act, "effectiveTime"), context)
     return None

@@ -5,6 +5,7 @@ from mappings.cda.xml import Element
 from mappings.context import Context
 from mappings.entries.clinical_statement import has_template, inner_acts, is_negated
 from mappings.entries.observation import observation, observation_members
+from mappings.entries.related import attach
 from mappings.fhir import Json
 
 ORGANIZERS = frozenset(
@@ -32,11 +33,14 @@ def convert(element: Element, context: Context) -> list[Json]:
         signs = [reference for act in inner for reference in sign(act, context)]
     if signs:
         members["hasMember"] = signs
-    return [context.add_at(members, element)]
+    beside = attach(members, element, context)
+    return [context.add_at(members, element), *beside]
 
 
 def sign(element: Element, context: Context) -> list[Json]:
     """Convert one vital sign; a negated one says that it was not measured, which is no measure."""
     if is_negated(element):
         return []
-    return [context.add_at(observation(element, context, CATEGORY), element)]
+    converted = observation(element, context, CATEGORY)
+    attach(converted, element, context)
+    return [context.add_at(converted, element)]

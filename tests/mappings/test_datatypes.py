@@ -23,7 +23,7 @@ def element(xml: str) -> etree._Element:
 
 
 def context_of(found: etree._Element) -> Context:
-    return Context(found.getroottree().getroot(), "2.999", {"value": "x"})
+    return Context(found.getroottree().getroot(), "2.999", {"value": "x"}, lambda element, context: [])
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,13 @@ def count_sections(holder: dict[str, Any]) -> int:
 COUNTED = {
     "Immunization": f"h:entry/h:substanceAdministration[h:templateId/@root='{TEMPLATE}45']",
     "AllergyIntolerance": f"h:entry/h:act/h:entryRelationship/h:observation[h:templateId/@root='{TEMPLATE}41']",
-    "Specimen": f"h:entry[h:templateId/@root='{TEMPLATE}21']//*[self::h:specimen or self::h:procedure]",
+    "Specimen": "h:entry//h:specimen[not(parent::h:procedure)]",
 }
+
+
+COUNTED["Specimen"] += (
+    f"|//h:entry//h:procedure[h:templateId/@root='{TEMPLATE}77' or h:templateId/@root='{TEMPLATE}100']"
+)
 
 
 @pytest.mark.parametrize(("resource_type", "xpath"), COUNTED.items())
@@ -166,7 +171,9 @@ def test_as_many_resources_as_the_xml_has(resource_type: str, xpath: str) -> Non
 def test_every_result_in_a_report_is_an_observation_with_its_literal_value() -> None:
     values: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    xpath = f"//h:entry[h:templateId/@root='{TEMPLATE}21']//h:observation/h:value[@value and @unit]/@value"
+    path = "h:value[@value and @unit]/@value"
+    xpath = f"//h:entry[h:templateId/@root='{TEMPLATE}21']//h:observation/{path}"
+    xpath += f"|//h:observation[h:templateId/@root='{TEMPLATE}102' or h:templateId/@root='{TEMPLATE}80']/{path}"
     for path in DOCUMENTS:
         values.update(map(str, parse(path.read_bytes()).document.xpath(xpath, namespaces=NAMES)))
         for entry in converted(path).bundle["entry"]:

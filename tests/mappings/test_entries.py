@@ -70,15 +70,14 @@ def test_a_vital_sign_of_a_child_has_the_child_as_focus() -> None:
 
 def test_an_unknown_template_is_counted() -> None:
     entry = (
-        '<entry><procedure classCode="PROC" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.62"/>'
+        '<entry><procedure classCode="PROC" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.201"/>'
         "<entryRelationship><act><templateId root='2.999.8'/></act></entryRelationship></procedure></entry>"
     )
     conversion = converted(entry * 3)
     counted = {issue.template_id: issue for issue in conversion.issues if issue.template_id}
-    assert counted["1.2.250.1.213.1.1.3.62"].count == 3
-    assert counted["1.2.250.1.213.1.1.3.62"].template_name == "FR-Acte"
+    assert counted["1.2.250.1.213.1.1.3.201"].count == 3
     assert counted["2.999.8"].count == 3
-    location = counted["1.2.250.1.213.1.1.3.62"].location
+    location = counted["1.2.250.1.213.1.1.3.201"].location
     assert location == "/ClinicalDocument/component/structuredBody/component/section/entry[1]/procedure"
 
 

@@ -1,0 +1,1 @@
+"""Acts, encounters, devices, requests and goals, directives, coverages, adverse events, attached documents."""

@@ -1,0 +1,1 @@
+"""DICOM studies that a document refers to."""

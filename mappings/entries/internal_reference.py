@@ -1,0 +1,66 @@
+"""FR-Reference-interne: an act that stands for another act of the same document.
+
+Source: FRProcedureLMCDAFHIR and FRMedicationStatementLMCDAFHIR (frReferenceInterne to reasonCode, reasonReference).
+"""
+
+from mappings.cda.datatypes import cd_to_codeable_concept, ii_key
+from mappings.cda.xml import Element, child, children
+from mappings.context import Context
+from mappings.entries.clinical_statement import has_template, inner_acts, read
+from mappings.entries.related import REASONS
+from mappings.fhir import Json
+
+REFERENCES = frozenset(("1.2.250.1.213.1.1.3.36", "1.3.6.1.4.1.19376.1.5.3.1.4.4.1"))
+
+_USED = ("Device", "Medication", "Substance")
+
+
+def internal_references(resource: Json, element: Element, context: Context) -> None:
+    """Write the codes of the acts that an act refers to, and ask for the references, which are known at the end."""
+    for kind, act in inner_acts(element):
+        if not has_template(act, REFERENCES):
+            continue
+        read(act, context)
+        for name in ("id", "statusCode", "effectiveTime"):
+            context.imply(act, name)
+        name = "reasonCode" if kind == "RSON" else "usedCode"
+        code = cd_to_codeable_concept(child(act, "code"), context)
+        if name == "reasonCode" or resource["resourceType"] == "Procedure":
+            context.take(act, "code")
+            resource.setdefault(name, []).extend([code] if code else [])
+        context.links.append((resource, act))
+        if not resource.get(name, True):
+            del resource[name]
+
+
+def resolve_links(context: Context) -> None:
+    """Point the resources to the acts that their internal references name; report a reference to nothing."""
+    if not context.links:
+        return
+    known = {ii_key(number): url for act, url in context.origins.items() for number in children(act, "id")}
+    for resource, act in context.links:
+        url = next((known[key] for number in children(act, "id") if (key := ii_key(number)) in known), None)
+        if url is None:
+            context.report("information", "not-found", "An internal reference names no act of the document.", act)
+        elif not _link(resource, act, url, context):
+            note = "An internal reference names an act that FHIR has no element for here: its code alone was kept."
+            context.report("information", "not-supported", note, act)
+
+
+def _link(resource: Json, act: Element, url: str, context: Context) -> bool:
+    target = context.resources[url]
+    relation = act.getparent()
+    kind = relation.get("typeCode") if relation is not None else None
+    if target["resourceType"] == "DeviceUseStatement":
+        url = target["device"]["reference"]
+        target = context.resources[url]
+    if kind == "RSON" and target["resourceType"] in REASONS.get(resource["resourceType"], ()):
+        name = "reasonReference"
+    elif resource["resourceType"] == "Procedure" and target["resourceType"] in _USED:
+        name = "usedReference"
+    else:
+        return False
+    references = resource.setdefault(name, [])
+    if {"reference": url} not in references:
+        references.append({"reference": url})
+    return True

@@ -1,0 +1,1 @@
+"""Treatments: what is taken, prescribed, dispensed, administered, and the product."""

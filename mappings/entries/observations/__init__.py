@@ -1,0 +1,1 @@
+"""Simple observations, groups of observations and family history."""
