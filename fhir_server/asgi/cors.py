@@ -11,8 +11,8 @@ from fhir_server.asgi.answer import Answer, Headers
 OriginsOf = Callable[[], Awaitable[Set[str]]]
 METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ASKED: Final = (
-    b"accept, authorization, content-type, if-match, if-modified-since, if-none-exist, if-none-match, "
-    b"prefer, x-request-id, x-security-context"
+    b"accept, authorization, content-encoding, content-type, if-match, if-modified-since, if-none-exist, "
+    b"if-none-match, prefer, x-request-id, x-security-context"
 )
 EXPOSED: Final = b"content-location, etag, last-modified, location, x-request-id"
 DAY_SECONDS: Final = b"86400"

@@ -41,7 +41,7 @@ ALWAYS_SENT: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
     (b"referrer-policy", b"no-referrer"),
-    (b"vary", b"Accept, Authorization, Prefer, Origin"),
+    (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, Origin"),
 )
 OFFERED: Final = "The server speaks application/fhir+json and application/fhir+xml, of fhirVersion 4.0, in UTF-8."
 

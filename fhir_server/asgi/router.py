@@ -118,8 +118,6 @@ def understand(call: Call, grant: Grant, manner: Manner, limits: Limits) -> Requ
 def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes]:
     """Return the resource when the body had to be parsed for its form, and the bytes when they are FHIR JSON."""
     headers, route = call.headers, call.route
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise UnsupportedMediaType("A body with a Content-Encoding is not read here: send it as it is.")
     content_type = headers.get(b"content-type", b"")
     if route.resource_type == "Binary" and route.interaction in WRITABLE and not is_resource(content_type):
         return _binary(call, content_type), b""

@@ -3,6 +3,7 @@
 Spec: http.html
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -13,9 +14,10 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
+from fhir_server.asgi.encoding import compress, decompress
 from fhir_server.asgi.lifespan import Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
-from fhir_server.foundation.operation_outcome import FhirError, NotFound
+from fhir_server.foundation.operation_outcome import FhirError, NotFound, Unavailable
 from fhir_server.interactions.bundle.route import NoSuchMethod, route
 from fhir_server.interactions.dispatch import dispatch, journal_refusal
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -130,6 +132,9 @@ class Exchange:
             LOG.exception("request %s failed", self.manner.request_id)
             text = f"The server failed. Quote request {self.manner.request_id} to its operator."
             reply = refuse(Broken(text), self.manner)
+        accepted = self.headers.get(b"accept-encoding")
+        if accepted is not None:
+            await compress(reply, accepted)
         if origin is not None:
             reply.headers.extend(await self.origins.headers(origin))
         return reply
@@ -146,7 +151,22 @@ class Exchange:
         call = Call(method, route(method, self.path), parameters, self.headers)
         choose_form(self.manner, call)
         request = await self._request(call)
-        return answer(await dispatch(request, self.api.runtime), self.manner)
+        return answer(await self._dispatch(request), self.manner)
+
+    async def _dispatch(self, request: Request) -> Response:
+        runtime = self.api.runtime
+        seconds = runtime.limits.request_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await dispatch(request, runtime)
+        except TimeoutError:
+            refusal = Unavailable(
+                f"The request was not answered within {seconds:g} seconds: ask for less at once. "
+                "If it writes, look whether that was done before you send it again.",
+                code="timeout",
+            )
+            journal_refusal(request, refusal, runtime)
+            raise refusal from None
 
     async def _request(self, call: Call) -> Request:
         limits = self.api.runtime.limits
@@ -155,6 +175,9 @@ class Exchange:
         grant = await self._grant(call)
         if needs_body(call):
             call.body = await read_body(self.receive, self.headers, limits)
+            encoding = self.headers.get(b"content-encoding")
+            if encoding is not None and call.body:
+                call.body = await decompress(call.body, encoding, limits)
         return understand(call, grant, self.manner, limits)
 
     async def _grant(self, call: Call) -> Grant:

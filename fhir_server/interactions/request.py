@@ -79,6 +79,10 @@ class Limits(msgspec.Struct, frozen=True):
     count_maximum: int = 1_000
     include_maximum: int = 1_000
     body_seconds: float = 30.0
+    request_seconds: float = 60.0
+    """From the complete request to its answer."""
+    delete_maximum: int = 1_000
+    """Most resources that one conditional delete deletes."""
 
 
 class Operation(msgspec.Struct, frozen=True):
