@@ -79,7 +79,13 @@ def _searchset(request: Request, query: Query, page: Page) -> bytes:
         issues.append(Issue("warning", "too-costly", "There are more resources to include than one page takes."))
     if issues:
         entries.append(outcome_entry(fhir_json.format(outcome(issues))))
-    return bundle("searchset", entries, _links(request, query, page.cursor), page.total)
+    return bundle("searchset", entries, _links(request, query, page.cursor), _total(query, page))
+
+
+def _total(query: Query, page: Page) -> int | None:
+    """Return the total that was asked for; and, unless it is not wanted, the one that a single page tells anyway."""
+    is_whole = not query.cursor and not page.cursor and query.total != "none"
+    return len(page.versions) if page.total is None and is_whole else page.total
 
 
 def _entry(request: Request, query: Query, version: Version, mode: str) -> bytes:
