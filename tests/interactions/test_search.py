@@ -50,6 +50,16 @@ async def test_count_pages_reach_every_match_once(ask: Ask) -> None:
 
 
 @pytest.mark.spec("search.html#total")
+async def test_a_single_page_tells_its_total_unless_it_is_not_wanted(ask: Ask) -> None:
+    for _ in range(3):
+        await ask("create", "Patient", body=patient(gender="male"))
+    assert parsed(await ask("search", "Patient", parameters=(("gender", "female"),)))["total"] == 0
+    assert parsed(await ask("search", "Patient", parameters=(("gender", "male"),)))["total"] == 3
+    assert "total" not in parsed(await ask("search", "Patient", parameters=(("gender", "male"), ("_count", "2"))))
+    assert "total" not in parsed(await ask("search", "Patient", parameters=(("_total", "none"),)))
+
+
+@pytest.mark.spec("search.html#total")
 async def test_total_is_told_on_request_and_alone_with_summary_count(ask: Ask) -> None:
     await ask("create", "Patient", body=patient())
     assert parsed(await ask("search", "Patient", parameters=(("_total", "accurate"),)))["total"] == 1
