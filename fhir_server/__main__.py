@@ -135,6 +135,15 @@ def import_cda(
 
 
 @application.command()
+def reindex(data: Data = None, config: Config = None) -> None:
+    """Make the index rows of every resource anew, after an upgrade; an interrupted run goes on where it stopped."""
+    from fhir_server.commands import reindex as verb
+
+    with refusals_told():
+        verb.run(effective(config, data=data), console)
+
+
+@application.command()
 def check(config: Config = None) -> None:
     """Explain the effective settings and find mistakes; ends with 1 when there are some."""
     from fhir_server.commands import check as verb

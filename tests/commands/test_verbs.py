@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -80,6 +81,40 @@ def test_import_cda_tells_what_happened(run: Run) -> None:
     broken = Path("broken.xml")
     broken.write_text("<ClinicalDocument", encoding="utf-8")
     assert "1 refused" in run("import-cda", str(broken), "--data", "store", code=1).output
+
+
+def test_reindex_makes_every_row_anew(run: Run, tmp_path: Path) -> None:
+    people = [{**PATIENT, "id": f"p{number}"} for number in range(450)]
+    (tmp_path / "people.ndjson").write_text("\n".join(map(json.dumps, people)), encoding="utf-8")
+    run("load", "people.ndjson", "--data", "store")
+    assert "450 resources indexed" in run("reindex", "--data", "store").output
+    assert "450 resources indexed" in run("reindex", "--data", "store").output
+
+
+def test_an_interrupted_reindex_goes_on_where_it_stopped(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from fhir_server.commands import reindex as verb
+
+    people = [{**PATIENT, "id": f"p{number}"} for number in range(450)]
+    (tmp_path / "people.ndjson").write_text("\n".join(map(json.dumps, people)), encoding="utf-8")
+    run("load", "people.ndjson", "--data", "store")
+    calls = 0
+    whole = verb.index_rows
+
+    async def stop_after_300(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 300:
+            raise OSError("interrupted")
+        return await whole(*arguments)
+
+    monkeypatch.setattr(verb, "index_rows", stop_after_300)
+    assert "interrupted" in run("reindex", "--data", "store", code=2).stderr
+    monkeypatch.setattr(verb, "index_rows", whole)
+    told = run("reindex", "--data", "store").output
+    assert "Going on after 200 resources" in told
+    assert "450 resources indexed" in told
 
 
 def test_a_backend_client_gets_a_key_that_only_its_owner_reads(run: Run) -> None:
