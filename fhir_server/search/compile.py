@@ -14,7 +14,7 @@ from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.foundation.structure import code_set
 from fhir_server.search.index_row import TOKEN
-from fhir_server.search.parameters import Parameters, parameter_places
+from fhir_server.search.parameters import WHOLE, Parameters, parameter_places
 from fhir_server.search.path import Path, Step, parse_path
 from fhir_server.search.places import Place, members, places
 from fhir_server.search.types import SEARCH_TYPES, composite, reference, token
@@ -68,7 +68,7 @@ class Planting(msgspec.Struct, frozen=True):
         """Return the tree of all parameters, and of the references that open the patient's compartment."""
         root = Node()
         for parameter in self.parameters.of_type(self.resource_type).values():
-            if parameter.code not in NO_ROWS:
+            if parameter.code not in NO_ROWS and parameter.code not in WHOLE:
                 self._plant(root, parameter)
         for code in inclusion_parameters(PATIENT, self.resource_type):
             leaf = reference.compartment_leaf(self.base_urls)

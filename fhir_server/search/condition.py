@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 Test = tuple[str, str, Any]
-"""(column, operator, value); operators: eq ne lt le gt ge prefix contains in. A test on a row's column."""
+"""(column, operator, value); operators: eq ne lt le gt ge prefix suffix contains in. A test on a row's column."""
 
 
 class Always(msgspec.Struct, frozen=True):

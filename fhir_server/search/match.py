@@ -97,6 +97,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "gt": operator.gt,
     "ge": operator.ge,
     "prefix": str.startswith,
+    "suffix": str.endswith,
     "contains": operator.contains,
     "in": lambda column, value: column in value,
 }

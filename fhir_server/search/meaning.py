@@ -4,6 +4,7 @@ Spec: search.html#combining, search.html#chaining, search.html#has, search.html#
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -27,14 +28,16 @@ from fhir_server.search.condition import (
 from fhir_server.search.index_row import STRING, TOKEN
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.parse import MISSING, TYPE, Link
-from fhir_server.search.query import Clause, Query, ReverseLink
+from fhir_server.search.query import ChainLink, Clause, Query, ReverseLink
+from fhir_server.search.special import SPECIAL
+from fhir_server.search.special.hierarchy import in_hierarchy
 from fhir_server.search.types import SEARCH_TYPES, composite, date, reference, token
+from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 from fhir_server.search.types.value import Use, unescape
 
 Within = Callable[[str], Condition]
-NOT: Final = "not"
+NEGATING: Final = ("not", "not-in")
 COMPOSITE: Final = "composite"
-
 
 MAXIMUM_LINKED: Final = 200
 """Links between types that one query may mean: chains that do not say their types multiply."""
@@ -47,6 +50,7 @@ class Meaning(msgspec.Struct):
     within: Within
     base_urls: tuple[str, ...] = ()
     now: int = 0
+    terminology: Terminology = SPECIFIED_CODES
     linked: int = 0
 
     def condition(self, query: Query) -> Condition:
@@ -65,60 +69,80 @@ class Meaning(msgspec.Struct):
         """Return what one clause asks of a resource of a type."""
         return self._linked(resource_type, clause, clause.path)
 
-    def _linked(self, resource_type: str, clause: Clause, path: tuple[Link, ...]) -> Condition:
-        if not path:
-            return self._asked(resource_type, clause)
-        link, rest = path[0], path[1:]
-        if isinstance(link, ReverseLink):
-            return self._exists(link.resource_type, link, clause, rest)
-        if link.resource_type:
-            return self._exists(link.resource_type, link, clause, rest)
-        return self._any_target(resource_type, link, clause, rest)
+    def use(self, resource_type: str, parameter: SearchParameter, modifier: str = "") -> Use:
+        """See Asking.use."""
+        return self._use(resource_type, parameter, parameter.code, modifier)
 
-    def _exists(self, other_type: str, link: Link, clause: Clause, rest: tuple[Link, ...]) -> Condition:
+    def exists(self, link: tuple[str, str], ask: Callable[[], Condition], *, is_reverse: bool = False) -> Condition:
+        """See Asking.exists."""
         self.linked += 1
         if self.linked > MAXIMUM_LINKED:
-            raise TooCostly(
-                f"The chain to {clause.parameter} may lead through too many types: say which, as subject:Patient."
-            )
-        condition = all_of(self._linked(other_type, clause, rest), self.within(other_type))
-        return Exists(link.parameter, other_type, condition, is_reverse=isinstance(link, ReverseLink))
+            raise TooCostly(f"{link[0]} may lead through too many types: say which, as subject:Patient.")
+        return Exists(*link, all_of(ask(), self.within(link[1])), is_reverse)
 
-    def _any_target(self, resource_type: str, link: Link, clause: Clause, rest: tuple[Link, ...]) -> Condition:
-        """Return the chain to each type that the reference may lead to, that knows what follows and may be searched."""
-        first = rest[0] if rest else None
-        following = clause.parameter if first is None else "" if isinstance(first, ReverseLink) else first.parameter
+    def linked_to(
+        self, resource_type: str, link: ChainLink, following: str, ask: Callable[[str], Condition]
+    ) -> Condition:
+        """See Asking.linked_to; of the types that the link does not say, those count that may be searched."""
+        targets = self.parameters.targets(resource_type, link.parameter)
+        if link.resource_type:
+            if link.resource_type not in targets:
+                known = ", ".join(targets)
+                raise BadRequest(f"{link.parameter} refers to {known}; not to {link.resource_type!r}.", link.parameter)
+            return self.exists((link.parameter, link.resource_type), lambda: ask(link.resource_type))
+        knowing = [name for name in targets if not following or following in self.parameters.of_type(name)]
+        return self._any_target(link.parameter, knowing, ask)
+
+    def _any_target(self, code: str, targets: list[str], ask: Callable[[str], Condition]) -> Condition:
         conditions: list[Condition] = []
         refusal: Forbidden | None = None
-        for target in self.parameters.targets(resource_type, link.parameter):
-            if not following or following in self.parameters.of_type(target):
-                try:
-                    conditions.append(self._exists(target, link, clause, rest))
-                except Forbidden as error:
-                    refusal = error
+        for target in targets:
+            try:
+                conditions.append(self.exists((code, target), partial(ask, target)))
+            except Forbidden as error:
+                refusal = error
         if refusal and not conditions:
             raise refusal
         return any_of(*conditions)
 
+    def _linked(self, resource_type: str, clause: Clause, path: tuple[Link, ...]) -> Condition:
+        if not path:
+            return self._asked(resource_type, clause)
+        link, rest = path[0], path[1:]
+
+        def ask(other_type: str) -> Condition:
+            return self._linked(other_type, clause, rest)
+
+        if isinstance(link, ReverseLink):
+            return self.exists((link.parameter, link.resource_type), partial(ask, link.resource_type), is_reverse=True)
+        following = rest[0] if rest else clause
+        code = "" if isinstance(following, ReverseLink) else following.parameter
+        return self.linked_to(resource_type, link, code, ask)
+
     def _asked(self, resource_type: str, clause: Clause) -> Condition:
         parameter = self.parameters.named(resource_type, clause.parameter)
+        if parameter.code in SPECIAL:
+            return SPECIAL[parameter.code](self, resource_type, clause)
         if clause.modifier == MISSING:
             return self._missing(parameter, clause)
         if parameter.code == "_id":
             condition: Condition = Identity(tuple(unescape(value) for value in clause.values))
         else:
-            use = self._use(resource_type, parameter, parameter.code, clause.modifier)
+            use = self.use(resource_type, parameter, clause.modifier)
             condition = any_of(*(self._valued(resource_type, parameter, value, use) for value in clause.values))
-        return none_of(condition) if clause.modifier == NOT else condition
+        return none_of(condition) if clause.modifier in NEGATING else condition
 
     def _use(self, resource_type: str, parameter: SearchParameter, code: str, modifier: str = "") -> Use:
         is_reference = parameter.type == "reference" and parameter.code == code
         targets = self.parameters.targets(resource_type, parameter.code) if is_reference else parameter.targets
-        return Use(code, modifier, targets, self.base_urls, self.now)
+        return Use(code, modifier, targets, self.base_urls, self.now, self.terminology)
 
     def _valued(self, resource_type: str, parameter: SearchParameter, value: str, use: Use) -> Condition:
         if parameter.code == "_lastUpdated":
             return any_of(*(Updated(_instant(tests)) for tests in date.alternatives(value, use)))
+        is_recursive = parameter.type == "reference" and use.modifier in (reference.ABOVE, reference.BELOW)
+        if is_recursive and not reference.is_canonical(value, self.base_urls):
+            return in_hierarchy(self, parameter, value, use)
         if parameter.type != COMPOSITE:
             return SEARCH_TYPES[parameter.type].condition(value, use)
         components = (self._component(resource_type, parameter, index) for index in range(len(parameter.components)))

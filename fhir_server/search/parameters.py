@@ -18,6 +18,10 @@ from fhir_server.search.types import SEARCH_TYPES
 TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
 FOLLOWED: Final = ("Reference", "Resource", "Extension")
 """The data types that may name a resource of this server."""
+WHOLE: Final = frozenset({"_filter", "_list"})
+"""Parameters that are asked of a resource as a whole: no expression says what they read."""
+LIST: Final = SearchParameter("_list", ("Resource",), "special", "http://hl7.org/fhir/SearchParameter/Resource-list")
+"""Choice: R4 describes `_list` and defines no SearchParameter for it; this is the URL that R5 gave it."""
 
 
 class UnknownParameter(BadRequest):
@@ -71,10 +75,12 @@ class Parameters:
     def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:
         base = resource_type or "Resource"
         lineage = {*_lineage(base)}
-        known = dict(search_parameters(base))
+        known = {**search_parameters(base), LIST.code: LIST}
         known.update((added.code, added) for added in self._added.values() if lineage & {*added.base})
         return {
-            code: parameter for code, parameter in known.items() if parameter.type in TYPED and parameter.expression
+            code: parameter
+            for code, parameter in known.items()
+            if code in WHOLE or (parameter.type in TYPED and parameter.expression)
         }
 
     def _targets(self, resource_type: str, code: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import msgspec
 from fhir_server.foundation.operation_outcome import BadRequest, TooCostly
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.search import result_parameters
-from fhir_server.search.parameters import Parameters, UnknownParameter
+from fhir_server.search.parameters import WHOLE, Parameters, UnknownParameter
 from fhir_server.search.query import ChainLink, Clause, Query, ReverseLink
 from fhir_server.search.types import SEARCH_TYPES
 from fhir_server.search.types.value import split
@@ -23,6 +23,8 @@ Link = ChainLink | ReverseLink
 GENERAL: Final = frozenset({"_format", "_pretty"})
 """They shape the answer, whatever the interaction."""
 TYPE: Final = "_type"
+FILTER: Final = "_filter"
+"""Its value is one text, commas and all."""
 HAS: Final = "_has:"
 MISSING: Final = "missing"
 MAXIMUM_LINKS: Final = 8
@@ -63,9 +65,13 @@ def parse(resource_type: str, pairs: Iterable[Pair], parameters: Parameters, is_
 def format_query(query: Query) -> list[Pair]:
     """Return the pairs that parse to this query: what the self link says, without what was ignored."""
     clauses = [
-        (_name(clause), ",".join(value.replace(",", r"\,") for value in clause.values)) for clause in query.clauses
+        (_name(clause), clause.values[0] if clause.parameter == FILTER else _joined(clause)) for clause in query.clauses
     ]
     return clauses + result_parameters.pairs(query)
+
+
+def _joined(clause: Clause) -> str:
+    return ",".join(value.replace(",", r"\,") for value in clause.values)
 
 
 def _types(resource_type: str, pairs: Iterable[Pair]) -> Types:
@@ -102,11 +108,6 @@ class Reader(msgspec.Struct, frozen=True):
 
     def clause(self, name: str, value: str) -> Clause:
         """Return one use of a parameter."""
-        values = tuple(part.replace(r"\,", ",") for part in split(value, ","))
-        if len(values) > MAXIMUM_VALUES:
-            raise TooCostly(f"Search parameter {name}: give at most {MAXIMUM_VALUES} values.", name)
-        if not all(values):
-            raise BadRequest(rf"Search parameter {name}: there is no value between two commas (\, is a comma).", name)
         path: list[Link] = []
         rest, types = name, self.types
         while found := self._link(rest, types, is_first=not path):
@@ -117,6 +118,7 @@ class Reader(msgspec.Struct, frozen=True):
         parameter, _, modifier = rest.partition(":")
         for resource_type in self._knowing(types, parameter, is_first=not path):
             self._check_modifier(resource_type, parameter, modifier)
+        values = (value,) if parameter == FILTER else _values(name, value)
         return Clause(parameter, modifier, values, tuple(path))
 
     def _link(self, text: str, types: Types, *, is_first: bool) -> tuple[Link, str, Types] | None:
@@ -157,7 +159,8 @@ class Reader(msgspec.Struct, frozen=True):
     def _check_modifier(self, resource_type: str, code: str, modifier: str) -> None:
         right = self._modifiers(resource_type, code)
         if modifier and modifier not in right:
-            raise BadRequest(f"Search parameter {code} has no modifier {modifier!r}; it has {', '.join(right)}.", code)
+            known = ", ".join(right) or "none"
+            raise BadRequest(f"Search parameter {code} has no modifier {modifier!r}; it has {known}.", code)
 
     def _modifiers(self, resource_type: str, code: str) -> Types:
         if code in UNMODIFIED:
@@ -169,5 +172,18 @@ class Reader(msgspec.Struct, frozen=True):
         return (MISSING, *sorted(SEARCH_TYPES[search_type].MODIFIERS), *targets)
 
 
-UNMODIFIED: Final[dict[str, Types]] = {"_id": ("not", MISSING), "_lastUpdated": (MISSING,)}
+def _values(name: str, value: str) -> tuple[str, ...]:
+    values = tuple(part.replace(r"\,", ",") for part in split(value, ","))
+    if len(values) > MAXIMUM_VALUES:
+        raise TooCostly(f"Search parameter {name}: give at most {MAXIMUM_VALUES} values.", name)
+    if not all(values):
+        raise BadRequest(rf"Search parameter {name}: there is no value between two commas (\, is a comma).", name)
+    return values
+
+
+UNMODIFIED: Final[dict[str, Types]] = {
+    "_id": ("not", MISSING),
+    "_lastUpdated": (MISSING,),
+    **dict.fromkeys(WHOLE, ()),
+}
 """They have no rows, so only what needs none."""

@@ -15,7 +15,9 @@ from fhir_server.search.parameters import Parameters
 from fhir_server.search.query import IncludeClause, Query
 from fhir_server.search.result_parameters import ALL
 from fhir_server.search.types import SEARCH_TYPES
+from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 
+_encode: Final = msgspec.json.Encoder().encode
 INSTANT_OR_ID: Final = ("_id", "_lastUpdated")
 
 
@@ -58,13 +60,16 @@ class Plan(msgspec.Struct, frozen=True):
     cursor: str
     needs_total: bool
     includes: tuple[PlannedInclude, ...]
+    purpose: str = ""
+    """What was asked, without place and size: a cursor is good for the query it was made for, and no other."""
 
 
 class Planner(msgspec.Struct, frozen=True):
     """Plan queries.
 
     `within(resource_type)` is the decision on searching a type, asked for each type that a query touches; it raises
-    Forbidden for those that the caller may not search. `now` is in microseconds since 1970 UTC.
+    Forbidden for those that the caller may not search. `now` is in microseconds since 1970 UTC. `terminology` answers
+    what `:in`, `:above` and `:below` ask of codes; it raises BadRequest or TooCostly for what it cannot.
     """
 
     parameters: Parameters
@@ -72,12 +77,13 @@ class Planner(msgspec.Struct, frozen=True):
     base_urls: tuple[str, ...] = ()
     now: int = 0
     bounds: Bounds = Bounds()
+    terminology: Terminology = SPECIFIED_CODES
 
     def plan(self, query: Query) -> Plan:
         """Return the plan of a query; raises BadRequest for values that are not understood, Forbidden by decision."""
         is_count_only = query.count == 0 or query.summary == "count"
         count = self.bounds.count_default if query.count is None else min(query.count, self.bounds.count_maximum)
-        meaning = Meaning(self.parameters, self.within, self.base_urls, self.now)
+        meaning = Meaning(self.parameters, self.within, self.base_urls, self.now, self.terminology)
         return Plan(
             query.resource_type,
             meaning.condition(query),
@@ -87,6 +93,7 @@ class Planner(msgspec.Struct, frozen=True):
             query.cursor,
             is_count_only or query.total in ("accurate", "estimate"),
             () if is_count_only else tuple(self._includes(query)),
+            _encode(msgspec.structs.replace(query, cursor="", count=None)).decode(),
         )
 
     def _sort(self, query: Query) -> Iterator[PlannedSort]:

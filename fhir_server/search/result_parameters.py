@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
-from fhir_server.search.parameters import Parameters
+from fhir_server.search.parameters import WHOLE, Parameters
 from fhir_server.search.query import IncludeClause, Query, SortKey
 from fhir_server.search.types import SEARCH_TYPES
 
@@ -32,6 +32,11 @@ def read(name: str, value: str, results: dict[str, Any]) -> bool:
         field, read_part = MANY[name]
         results[field] = (*results.get(field, ()), *(read_part(part) for part in value.split(",")))
         return True
+    if name in WITHOUT_EFFECT:
+        WITHOUT_EFFECT[name](value)
+        return True
+    if name == "_query":
+        raise BadRequest("_query: this server has no named queries; leave it out.", name)
     if name not in ONCE:
         return False
     field, read_value = ONCE[name]
@@ -58,8 +63,9 @@ def check(results: dict[str, Any], resource_type: str, types: tuple[str, ...], p
     """Raise BadRequest when a sort key or an include names what is not known, or cannot be sorted or followed."""
     for key in results.get("sort", ()):
         for name in types:
-            if parameters.named(name, key.parameter).type not in SEARCH_TYPES:
-                raise BadRequest(f"_sort: {key.parameter} is a composite, which has no order.", "_sort")
+            search_type = parameters.named(name, key.parameter).type
+            if search_type not in SEARCH_TYPES or key.parameter in WHOLE:
+                raise BadRequest(f"_sort: {key.parameter} (of type {search_type}) has no order.", "_sort")
     for include in results.get("includes", ()):
         _check_include(include, resource_type, parameters)
 
@@ -128,3 +134,17 @@ ONCE: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "_summary": ("summary", _one_of("_summary", SUMMARIES)),
     CURSOR: ("cursor", str),
 }
+
+
+def _contained(value: str) -> None:
+    if value != "false":
+        raise BadRequest(
+            f"_contained: {value!r} is not offered; what is contained is not searched: false.", "_contained"
+        )
+
+
+WITHOUT_EFFECT: Final[dict[str, Callable[[str], Any]]] = {
+    "_contained": _contained,
+    "_containedType": _one_of("_containedType", ("container", "contained")),
+}
+"""Parameters that are understood and change nothing, or are refused."""

@@ -50,6 +50,7 @@ class Search(msgspec.Struct, frozen=True):
     """Hold what a backend needs to answer a search. `resource_type` "" means all types.
 
     `condition` is what was asked, `within` what the decision allows; a backend ANDs them everywhere, total included.
+    A cursor is refused unless `resource_type`, `sort` and `purpose`, any text, are those of the search that it is from.
     """
 
     resource_type: str
@@ -61,6 +62,7 @@ class Search(msgspec.Struct, frozen=True):
     needs_total: bool = False
     includes: tuple[Include, ...] = ()
     include_limit: int = 1000
+    purpose: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):

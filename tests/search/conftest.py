@@ -13,6 +13,7 @@ from fhir_server.search.match import Subject, match
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import Planner
+from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 
 Resource = dict[str, Any]
 Finds = Callable[..., list[str]]
@@ -53,12 +54,15 @@ def finds(extractor: Extractor) -> Finds:
     """Return the function that answers `Type?query` over resources with the ids of its matches."""
 
     def find(
-        text: str, *resources: Resource, within: Callable[[str], Condition] = lambda resource_type: ALWAYS
+        text: str,
+        *resources: Resource,
+        within: Callable[[str], Condition] = lambda resource_type: ALWAYS,
+        terminology: Terminology = SPECIFIED_CODES,
     ) -> list[str]:
         resource_type, _, query = text.partition("?")
         named = [{"id": str(number), **resource} for number, resource in enumerate(resources)]
         world = Resources(named, extractor)
-        planner = Planner(PARAMETERS, within, (BASE_URL,), NOW)
+        planner = Planner(PARAMETERS, within, (BASE_URL,), NOW, terminology=terminology)
         plan = planner.plan(parse(resource_type, parse_qsl(query, keep_blank_values=True), PARAMETERS))
         subjects = world.subjects if not resource_type else world.all_of_type(resource_type)
         return [

@@ -135,8 +135,8 @@ def test_an_unknown_parameter_is_refused_with_what_would_be_right() -> None:
 
 @pytest.mark.spec("search.html#errors")
 def test_lenient_handling_leaves_out_and_says_so() -> None:
-    query = read("Patient", ("nmae", "x"), ("name", "y"), ("family", ""), ("_list", "z"), is_lenient=True)
-    assert query == Query("Patient", (Clause("name", values=("y",)),), ignored=("nmae", "family", "_list"))
+    query = read("Patient", ("nmae", "x"), ("name", "y"), ("family", ""), ("_lists", "z"), is_lenient=True)
+    assert query == Query("Patient", (Clause("name", values=("y",)),), ignored=("nmae", "family", "_lists"))
     assert format_query(query) == [("name", "y")]
 
 
@@ -172,6 +172,12 @@ def test_lenient_handling_leaves_out_and_says_so() -> None:
         ("Patient", "_has:Observasion:patient:code", "x", "no resource type"),
         ("Patient", "_has:Observation:code:code", "x", "no reference"),
         ("", "_type", "Patinet", "no resource type"),
+        ("Patient", "_query", "everyone", "no named queries"),
+        ("Patient", "_contained", "true", "'true' is not offered; what is contained is not searched: false"),
+        ("Patient", "_contained", "both", "not offered"),
+        ("Patient", "_containedType", "inner", "none of container, contained"),
+        ("Patient", "_list:not", "1", "no modifier 'not'; it has none"),
+        ("Patient", "_sort", "_list", "has no order"),
     ],
 )
 def test_what_is_wrong_is_refused_even_leniently(
@@ -183,11 +189,25 @@ def test_what_is_wrong_is_refused_even_leniently(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("name", ""), ("_filter", "x"), ("near", "x"), ("_type", "Patient"), ("_sort", "nmae"), ("subject.nmae", "x")],
+    [("name", ""), ("near", "x"), ("_type", "Patient"), ("_sort", "nmae"), ("subject.nmae", "x")],
 )
 def test_what_is_not_offered_is_unknown(name: str, value: str) -> None:
     with pytest.raises(UnknownParameter):
         read("Observation", (name, value))
+
+
+@pytest.mark.spec("search.html#contained")
+def test_what_is_contained_is_not_searched_by_default() -> None:
+    query = read("Patient", ("_contained", "false"), ("_containedType", "container"), ("name", "x"))
+    assert format_query(query) == [("name", "x")]
+
+
+@pytest.mark.spec("search_filter.html")
+def test_the_commas_of_a_filter_part_nothing() -> None:
+    text = r'name co "a, b\" or _id eq c'
+    query = read("Patient", ("_filter", text))
+    assert query.clauses == (Clause("_filter", values=(text,)),)
+    assert format_query(query) == [("_filter", text)]
 
 
 def test_once_is_once() -> None:

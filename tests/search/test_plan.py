@@ -191,3 +191,10 @@ def test_an_include_of_everything_is_one_of_each_reference() -> None:
     assert {include.parameter for include in includes} >= {"patient", "subject", "service-provider", "participant"}
     assert includes == planned("Encounter?_include=Encounter:*").includes
     assert planned("Encounter?_include=*&_summary=count").includes == ()
+
+
+def test_a_cursor_is_for_one_query() -> None:
+    asked = planned("Observation?date=ap2020&code=x&_sort=date")
+    assert planned("Observation?date=ap2020&code=x&_sort=date&_count=7&_cursor=abc", now=1).purpose == asked.purpose
+    for other in ("Observation?date=ap2020&code=y&_sort=date", "Observation?date=ap2020&_sort=date", "Patient?"):
+        assert planned(other).purpose != asked.purpose

@@ -394,6 +394,7 @@ async def test_a_cursor_serves_its_own_order_only(store: Store) -> None:
     page = await store.search(Search("Observation", limit=2))
     for other in (
         Search("Patient", limit=2, cursor=page.cursor),
+        Search("Observation", limit=2, cursor=page.cursor, purpose="another query"),
         Search("Observation", sort=(Sort("_id"),), limit=2, cursor=page.cursor),
         Search(
             "Observation", limit=2, cursor=page.cursor[:-2] + ("A" if page.cursor[-2] != "A" else "B") + page.cursor[-1]

@@ -159,7 +159,7 @@ def worlds(draw: st.DrawFn) -> World:
     return World(tuple(items))
 
 
-_TEXT_OPERATORS = ("eq", "eq", "eq", "ne", "lt", "le", "gt", "ge", "prefix", "contains", "in")
+_TEXT_OPERATORS = ("eq", "eq", "eq", "ne", "lt", "le", "gt", "ge", "prefix", "suffix", "contains", "in")
 _NUMBER_OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in")
 
 
@@ -174,6 +174,8 @@ def tests_on(draw: st.DrawFn, family: int, row: IndexRow | None) -> Test:
     value = own if row is not None and draw(st.integers(0, 3)) else draw(st.sampled_from(pool))
     if operator == "prefix":
         return (column, operator, value[: draw(st.integers(0, 2))])
+    if operator == "suffix":
+        return (column, operator, value[draw(st.integers(0, 2)) :])
     if operator != "in":
         return (column, operator, value)
     several = (value, *draw(st.lists(st.sampled_from(pool), max_size=4)))

@@ -8,14 +8,16 @@ from functools import cache
 from typing import Any, Final
 
 from fhir_server.foundation.structure import RESOURCE_TYPES
-from fhir_server.search.condition import Compare, Condition, Test
+from fhir_server.search.condition import Compare, Condition, Test, any_of
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE
 from fhir_server.search.types import token
 from fhir_server.search.types.value import Emit, Leaf, Use, split, unescape
 
 FAMILY: Final = REFERENCE
 IDENTIFIER: Final = ":identifier"
-MODIFIERS: Final = frozenset({"identifier"})
+ABOVE: Final = "above"
+BELOW: Final = "below"
+MODIFIERS: Final = frozenset({"identifier", ABOVE, BELOW})
 """And the name of each type that the parameter refers to."""
 
 _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/([A-Za-z0-9.\-]{1,64}))?")
@@ -92,7 +94,43 @@ def condition(value: str, use: Use) -> Condition:
     """Return what one value asks: `id`, `Type/id`, a version of it, or a URL."""
     if use.modifier == "identifier":
         return Compare(token.FAMILY, use.parameter + IDENTIFIER, token.tests(value, use))
+    if use.modifier in (ABOVE, BELOW):
+        return _of_versions(value, use)
     return Compare(REFERENCE, use.parameter, _tests(value, use))
+
+
+def is_canonical(value: str, base_urls: tuple[str, ...]) -> bool:
+    """Tell whether a value names something by URL, and no resource of this server."""
+    literal = _strip(unescape(value), base_urls)
+    return ":" in literal and _LOCAL.fullmatch(literal) is None
+
+
+def local_target(value: str, use: Use) -> tuple[str, str]:
+    """Return type and id of a value that names a resource of this server; the type is "" when it does not say."""
+    literal = _strip(unescape(value), use.base_urls)
+    local = _LOCAL.fullmatch(literal)
+    if _ID.fullmatch(literal):
+        return "", literal
+    if local is None or local[3] or local[1] not in use.targets:
+        raise use.refusal(value, f"write id or Type/id, of {', '.join(use.targets)}")
+    return local[1], local[2]
+
+
+def _of_versions(value: str, use: Use) -> Condition:
+    """Return what `:above` and `:below` of a canonical ask: its versions, of which 1.2.0 is below 1.2."""
+    url, *rest = (unescape(part) for part in split(value, "|"))
+    version = "|".join(rest)
+    named: tuple[Test, ...] = (("target_type", "eq", ""), ("target_id", "eq", url))
+    if not version:
+        return Compare(REFERENCE, use.parameter, named)
+    if use.modifier == ABOVE:
+        parts = version.split(".")
+        versions = tuple(".".join(parts[:length]) for length in range(1, len(parts) + 1))
+        return Compare(REFERENCE, use.parameter, (*named, ("version", "in", versions)))
+    return any_of(
+        Compare(REFERENCE, use.parameter, (*named, ("version", "eq", version))),
+        Compare(REFERENCE, use.parameter, (*named, ("version", "prefix", version + "."))),
+    )
 
 
 def _tests(value: str, use: Use) -> tuple[Test, ...]:

@@ -3,18 +3,19 @@
 Spec: search.html#token
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from fhir_server.search.condition import Compare, Condition, Test
+from fhir_server.search.condition import Compare, Condition, Test, any_of
 from fhir_server.search.index_row import STRING, TOKEN
 from fhir_server.search.types import string
+from fhir_server.search.types.terminology import bounded, expanded
 from fhir_server.search.types.value import Emit, Leaf, Use, split, unescape
 
 FAMILY: Final = TOKEN
 TEXT: Final = ":text"
 OF_TYPE: Final = ":of-type"
-MODIFIERS: Final = frozenset({"text", "not", "of-type"})
+MODIFIERS: Final = frozenset({"text", "not", "of-type", "in", "not-in", "above", "below"})
 
 
 def literal(emit: Emit, parameter: str, element: int, value: str) -> None:
@@ -100,15 +101,13 @@ LEAVES: Final = {
 
 
 def condition(value: str, use: Use) -> Condition:
-    """Return what one value asks; `:not` is the caller's, for it negates all the values of a clause.
+    """Return what one value asks; `:not` and `:not-in` are the caller's, for they negate all values of a clause.
 
     Choice: codes match as they are written. The specification would ignore case where a code system's own rule is in
     doubt; FHIR's, LOINC's, SNOMED CT's and UCUM's codes are case-sensitive, and so are identifiers.
     """
-    if use.modifier == "text":
-        return _text(value, use)
-    if use.modifier == "of-type":
-        return _of_type(value, use)
+    if use.modifier in _MODIFIED:
+        return _MODIFIED[use.modifier](value, use)
     return Compare(TOKEN, use.parameter, tests(value, use))
 
 
@@ -136,3 +135,29 @@ def _of_type(value: str, use: Use) -> Condition:
         raise use.refusal(value, "write type system|type code|value")
     system, code, text = parts
     return Compare(TOKEN, use.parameter + OF_TYPE, (("system", "eq", system), ("code", "eq", f"{code}|{text}")))
+
+
+def _in(value: str, use: Use) -> Condition:
+    codes = expanded(use.terminology, unescape(value))
+    return any_of(
+        *(Compare(TOKEN, use.parameter, (("system", "eq", system), ("code", "in", listed))) for system, listed in codes)
+    )
+
+
+def _related(value: str, use: Use) -> Condition:
+    parts = [unescape(part) for part in split(value, "|")]
+    if len(parts) != 2 or not all(parts):
+        raise use.refusal(value, "write system|code, for a hierarchy is that of a system")
+    system, code = parts
+    codes = use.terminology.below(system, code) if use.modifier == "below" else use.terminology.above(system, code)
+    return Compare(TOKEN, use.parameter, (("system", "eq", system), ("code", "in", bounded(codes, code))))
+
+
+_MODIFIED: Final[Mapping[str, Callable[[str, Use], Condition]]] = {
+    "text": _text,
+    "of-type": _of_type,
+    "in": _in,
+    "not-in": _in,
+    "above": _related,
+    "below": _related,
+}

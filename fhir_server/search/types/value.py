@@ -11,6 +11,7 @@ import msgspec
 
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.index_row import IndexRow
+from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 
 PREFIXES: Final = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
@@ -43,6 +44,7 @@ class Use(msgspec.Struct, frozen=True):
     """Addresses of this server, without a final slash: absolute references below them are its own."""
     now: int = 0
     """Microseconds since 1970 UTC: the prefix `ap` of dates depends on it."""
+    terminology: Terminology = SPECIFIED_CODES
 
     def refusal(self, value: str, right: str) -> BadRequest:
         """Return the error that names the parameter, the value, and what would be right."""

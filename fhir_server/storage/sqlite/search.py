@@ -75,4 +75,4 @@ def _cursor(session: Session, asked: Search, last: tuple[Any, ...]) -> str:
 
 
 def _purpose(asked: Search) -> tuple[Any, ...]:
-    return ("search", asked.resource_type, asked.sort)
+    return ("search", asked.resource_type, asked.sort, asked.purpose)

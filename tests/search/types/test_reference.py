@@ -94,3 +94,22 @@ def test_what_names_nothing_is_refused(finds: Finds, value: str) -> None:
     query = value if "=" in value else f"subject={value}"
     with pytest.raises(BadRequest, match=r"subject.*write id"):
         finds(f"Observation?{query}", about(reference="Patient/1"))
+
+
+@pytest.mark.spec("search.html#versions")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("questionnaire:below=http://example.org/q|1.2", ["1.2", "1.2.3"]),
+        ("questionnaire:below=http://example.org/q|1", ["1.2", "1.2.3", "1.3"]),
+        ("questionnaire:above=http://example.org/q|1.2.3", ["1.2", "1.2.3"]),
+        ("questionnaire:below=http://example.org/q", ["1.2", "1.2.3", "1.3", "10"]),
+        ("questionnaire:below=http://example.org/other|1", []),
+    ],
+)
+def test_versions_of_a_canonical_are_above_and_below(finds: Finds, query: str, found: list[str]) -> None:
+    responses = [
+        {"resourceType": "QuestionnaireResponse", "id": version, "questionnaire": f"http://example.org/q|{version}"}
+        for version in ("1.2", "1.2.3", "1.3", "10")
+    ]
+    assert finds(f"QuestionnaireResponse?{query}", *responses) == found

@@ -48,6 +48,9 @@ def comparison(printer: Printer, expression: str, operator: str, value: Any) -> 
         return _in(printer, expression, value)
     if operator == "prefix":
         return _prefix(printer, expression, value)
+    if operator == "suffix":
+        suffix = printer.bind(value)
+        return f"substr({expression}, -length({suffix})) = {suffix}" if value else "1"
     if operator == "contains":
         return f"instr({expression}, {printer.bind(value)}) > 0"
     return f"{expression} {_SIGNS[operator]} {printer.bind(_bound(value))}"
