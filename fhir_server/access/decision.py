@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
-from fhir_server.access import labels, patient, professional, system
+from fhir_server.access import labels
 from fhir_server.access.callers import deposited
 from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import Grant, Scope
 from fhir_server.access.rows import in_record
 from fhir_server.access.rule import Rule
+from fhir_server.access.rules import patient, professional, system
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.search.condition import ALWAYS, NEVER, Condition, OfType, all_of, any_of, none_of
 

@@ -4,14 +4,9 @@ from typing import Any
 
 import pytest
 
-from fhir_server.access.consent import consent_rows
-from fhir_server.access.relations import (
-    ENCOUNTER_LIMIT,
-    NEVER_IN_FORCE,
-    care_team_rows,
-    encounter_rows,
-    in_force,
-)
+from fhir_server.access.relations.care import ENCOUNTER_LIMIT, care_team_rows, encounter_rows
+from fhir_server.access.relations.consent import consent_rows
+from fhir_server.access.relations.ground import NEVER_IN_FORCE, in_force
 from fhir_server.foundation.dates import DAY, interval
 from fhir_server.search.index_row import MAX_INSTANT, MIN_INSTANT, RELATION
 

@@ -9,7 +9,7 @@ from typing import Final
 from fhir_server.access.callers import acts_as, deposited, is_his
 from fhir_server.access.directory import DIRECTORY_TYPES, FED_DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
-from fhir_server.access.relations import BLOCK, CARE_GROUNDS, EVERYONE
+from fhir_server.access.relations.ground import BLOCK, CARE_GROUNDS, EVERYONE
 from fhir_server.access.rows import refers_to
 from fhir_server.access.rule import CONSULTING, CREATE, DELETE, READING, UPDATE, WRITING, Rule
 from fhir_server.search.condition import ALWAYS, Related, none_of

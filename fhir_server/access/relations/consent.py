@@ -6,7 +6,7 @@ Spec: consent.html, CSP L.1111-17, R.1111-46
 from collections.abc import Iterator
 from typing import Any, Final
 
-from fhir_server.access.relations import (
+from fhir_server.access.relations.ground import (
     ALWAYS_IN_FORCE,
     BLOCK,
     CONSENT,

@@ -1,31 +1,38 @@
-"""Relations: who cares for whom and since when, read from the resources that say so.
+"""Grounds: the relations that join an actor to a patient's record, and when they are in force.
 
-Spec: careteam.html, encounter.html; CSP L.1110-12 (care team)
+Spec: CSP L.1110-12 (care team), L.1111-17 (emergencies), R.1111-46 to R.1111-50
 """
 
 from collections.abc import Iterable
 from typing import Any, Final
 
 from fhir_server.access.rows import references_of
-from fhir_server.foundation.dates import DAY, interval
+from fhir_server.foundation.dates import interval
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.index_row import MAX_INSTANT, MIN_INSTANT, RELATION, IndexRow
 
 CARE_TEAM: Final = "care-team"
 CONSENT: Final = "consent"
 ENCOUNTER: Final = "encounter"
-BLOCK: Final = "block"
 CARE_GROUNDS: Final = (CARE_TEAM, CONSENT, ENCOUNTER)
 """Grounds on which a professional may consult; BLOCK takes all of them away."""
+
+BLOCK: Final = "block"
+CLOSED: Final = "closed"
+NO_BREAK_GLASS: Final = "no-break-glass"
+NO_REGULATION: Final = "no-regulation"
+MASK_ALL: Final = "mask-all"
+"""What takes a whole record away: of a professional or EVERYONE (BLOCK), and of EVERYONE (the others)."""
+
+PARENT: Final = "parent"
+GUARDIAN: Final = "guardian"
+MINOR: Final = "minor"
+"""A parent represents a patient while he is a MINOR, whose actor is the patient himself; a guardian always."""
 
 EVERYONE: Final = "*"
 """The actor of a block that names nobody: every professional."""
 
-ENCOUNTER_LIMIT: Final = 90 * DAY
-"""Choice: an encounter that nobody ends opens a record for 90 days after its start, not for ever."""
-
 _ACTOR_TYPES: Final = frozenset({"Practitioner", "PractitionerRole", "Organization"})
-_PRESENT: Final = frozenset({"arrived", "triaged", "in-progress"})
 
 Interval = tuple[int, int]
 ALWAYS_IN_FORCE: Final[Interval] = (MIN_INSTANT, MAX_INSTANT)
@@ -55,37 +62,6 @@ def relation_rows(ground: str, actors: Iterable[str], patients: Iterable[str], f
         return []
     ids = [reference.partition("/")[2] for reference in patients if reference.startswith("Patient/")]
     return [(RELATION, ground, 0, actor, patient_id, *force) for actor in actors for patient_id in ids]
-
-
-def care_team_rows(resource: dict[str, Any]) -> list[IndexRow]:
-    """Return the relations of an active CareTeam: its members, while both the team and the membership last."""
-    if resource.get("status") != "active":
-        return []
-    rows: list[IndexRow] = []
-    for participant in resource.get("participant", ()):
-        actors = professionals(references_of(participant.get("member")))
-        force = in_force(resource.get("period"), participant.get("period"))
-        rows += relation_rows(CARE_TEAM, actors, references_of(resource.get("subject")), force)
-    return rows
-
-
-def encounter_rows(resource: dict[str, Any], depositor: str) -> list[IndexRow]:
-    """Return the relations of an encounter under way: those who take part in it.
-
-    Choice: only what a system deposited counts (or an open server): a professional, who may write an Encounter about
-    anyone, would otherwise open any record to himself. It needs a start, and ends at most ENCOUNTER_LIMIT later.
-    """
-    start = resource.get("period", {}).get("start")
-    if resource.get("status") not in _PRESENT or not start or (depositor and not depositor.startswith("Device/")):
-        return []
-    low, high = in_force(resource["period"])
-    rows: list[IndexRow] = []
-    for participant in resource.get("participant", ()):
-        actors = professionals(references_of(participant.get("individual")))
-        ends = in_force({"start": start}, participant.get("period"))
-        force = max(low, ends[0]), min(high, ends[1], low + ENCOUNTER_LIMIT)
-        rows += relation_rows(ENCOUNTER, actors, references_of(resource.get("subject")), force)
-    return rows
 
 
 def professionals(references: Iterable[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Rules: what each source allows and denies, in the order in which decisions are explained."""
