@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from fhir_server.access.authors import author_rows
-from fhir_server.access.relations.consent import consent_rows
 from fhir_server.access.directory import DIRECTORY_TYPES, PROFESSIONAL_TYPES
 from fhir_server.access.labels import HIDDEN_FROM_PATIENT, label_rows
 from fhir_server.access.relations.care import care_team_rows, encounter_rows
+from fhir_server.access.relations.consent import consent_rows
 from fhir_server.access.rows import (
     ATTACHMENT,
     AUTHOR,

@@ -6,7 +6,6 @@ Spec: CSP L.1110-12 (care team), L.1111-17 (emergencies), R.1111-46 to R.1111-50
 from collections.abc import Iterable
 from typing import Any, Final
 
-from fhir_server.access.rows import references_of
 from fhir_server.foundation.dates import interval
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.index_row import MAX_INSTANT, MIN_INSTANT, RELATION, IndexRow

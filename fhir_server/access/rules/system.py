@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from fhir_server.access.callers import is_his
 from fhir_server.access.directory import DEFINITION_TYPES, DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
-from fhir_server.access.rules.professional import AUTHORISING_TYPES
 from fhir_server.access.rule import ALL, CONSULTING, CREATE, DELETE, READING, UPDATE, WRITING, Rule
+from fhir_server.access.rules.professional import AUTHORISING_TYPES
 from fhir_server.search.condition import ALWAYS
 
 
