@@ -14,6 +14,7 @@ from fhir_server.foundation import fhir_json, fhir_xml
 from fhir_server.foundation.dates import format_http_date
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.bundle.route import NoSuchMethod
+from fhir_server.interactions.patching.formats import UnknownPatch
 from fhir_server.interactions.request import Response
 
 Headers = list[tuple[bytes, bytes]]
@@ -69,6 +70,8 @@ def refuse(refusal: FhirError, manner: Manner) -> Answer:
     headers: Headers = [(b"content-type", CONTENT_TYPES[form])]
     if isinstance(refusal, NoSuchMethod):
         headers.append((b"allow", ", ".join(refusal.allowed).encode()))
+    if isinstance(refusal, UnknownPatch):
+        headers.append((b"accept-patch", ", ".join(refusal.accepted).encode()))
     if refusal.status == 401:
         challenge: str = getattr(refusal, "www_authenticate", 'Bearer realm="fhir"')
         headers.append((b"www-authenticate", challenge.encode("latin-1")))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from fhir_server.foundation.operation_outcome import NotAcceptable, UnsupportedMediaType
+from fhir_server.interactions.patching.formats import PATCHES, UnknownPatch
 
 JSON: Final = "json"
 XML: Final = "xml"
@@ -93,6 +94,19 @@ def body_format(content_type: bytes) -> str:
     if name == "" or (name in FORMATS and _speaks(options)):
         return FORMATS.get(name, JSON)
     raise UnsupportedMediaType(f"A body of type {content_type[:100].decode('latin-1')} is not read here. {OFFERED}")
+
+
+@lru_cache(maxsize=512)
+def patch_format(content_type: bytes) -> str:
+    """Return XML for Parameters in XML, NATIVE for a patch that its own format reads. Raises UnknownPatch."""
+    name, _ = _media_type(content_type.decode("latin-1"))
+    if name in PATCHES or name == "":
+        return NATIVE
+    if name in FORMATS:
+        return XML if body_format(content_type) is XML else NATIVE
+    raise UnknownPatch(
+        f"A body of type {content_type[:100].decode('latin-1')} is no patch: send {', '.join(UnknownPatch.accepted)}."
+    )
 
 
 @lru_cache(maxsize=512)

@@ -21,6 +21,7 @@ from fhir_server.asgi.headers import (
     negotiate,
     negotiate_binary,
     operation_body_format,
+    patch_format,
     preferences,
 )
 from fhir_server.foundation import fhir_xml
@@ -122,7 +123,7 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
     if route.resource_type == "Binary" and route.interaction in WRITABLE and not is_resource(content_type):
         return _binary(call, content_type), b""
     is_operation = route.interaction[0] == "$"
-    form = operation_body_format(content_type) if is_operation else body_format(content_type)
+    form = _form_of(route, content_type)
     if form is JSON or form is NATIVE:
         return None, call.body
     if form is XML:
@@ -131,6 +132,12 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
         raise UnsupportedMediaType("A form is read by searches only; send application/fhir+json.")
     call.parameters += decode_parameters(call.body)
     return None, b""
+
+
+def _form_of(route: Route, content_type: bytes) -> str:
+    if route.interaction[0] == "$":
+        return operation_body_format(content_type)
+    return patch_format(content_type) if route.interaction == "patch" else body_format(content_type)
 
 
 def _binary(call: Call, content_type: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fhir_server import __version__
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.interactions.patching.formats import UnknownPatch
 from fhir_server.interactions.request import Operation, Request, Response, Runtime
 from fhir_server.search.parameters import Parameters
 from fhir_server.storage.store import Reader
@@ -19,6 +20,7 @@ TYPE_INTERACTIONS: Final = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -84,6 +86,7 @@ def capability_statement(
         "implementation": {"description": "A FHIR R4 server for the French personal health record", "url": base_url},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": list(UnknownPatch.accepted),
         "rest": [rest],
     }
 

@@ -16,6 +16,7 @@ from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
+from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
 from fhir_server.interactions.request import Operation, Read, Request, Response, Runtime, Write
 from fhir_server.interactions.search import SAFE, search
@@ -32,8 +33,8 @@ READS: Final[dict[str, Read]] = {
     "history": history,
     "capabilities": capabilities,
 }
-WRITES: Final[dict[str, Write]] = {"create": create, "update": update, "delete": delete}
-WITH_RESOURCE: Final = frozenset({"create", "update"})
+WRITES: Final[dict[str, Write]] = {"create": create, "update": update, "patch": patch, "delete": delete}
+WITH_BODY: Final = frozenset({"create", "update", "patch"})
 
 
 async def dispatch(request: Request, runtime: Runtime) -> Response:
@@ -63,7 +64,7 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
             runtime.store.journal(_answered(request, response, runtime))
         return response
     if request.interaction in WRITES:
-        prepared = await aside(prepare, request, runtime) if request.interaction in WITH_RESOURCE else request
+        prepared = await aside(prepare, request, runtime) if request.interaction in WITH_BODY else request
         return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
     if request.interaction == "transaction":
         return await _bundle(request, runtime)

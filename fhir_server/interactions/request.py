@@ -12,6 +12,7 @@ import msgspec
 from fhir_server.access.grant import Grant
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.governance import INDEXING, Indexing
+from fhir_server.interactions.patching.change import Change
 from fhir_server.search.parameters import Parameters
 from fhir_server.storage.store import Reader, Store, Transaction
 
@@ -33,6 +34,8 @@ class Request(msgspec.Struct, frozen=True):
     content: bytes = b""
     media_type: str = ""
     resource: dict[str, Any] | None = None
+    change: Change | None = None
+    """What a patch does to the resource: `prepare` reads it from the body."""
     if_match: str = ""
     if_none_match: str = ""
     if_modified_since: datetime | None = None

@@ -17,6 +17,7 @@ from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.governance import index_rows, kept_source, reindex_governed
+from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.search.condition import ALWAYS, And, Condition, Exists, Not, Or, Related
 from fhir_server.search.index_row import IndexRow
@@ -37,11 +38,14 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def prepare(request: Request, runtime: Runtime) -> Request:
-    """Return the request with its resource parsed, checked against the address, and validated.
+    """Return the request with its resource parsed, checked against the address, and validated; of a patch, its change.
 
     Done before the transaction, which must be short. Raises Unparsable, BadRequest, Unprocessable.
     """
     resource = request.resource
+    if request.interaction == "patch":
+        change = change_of(request.content, request.media_type, resource, runtime.limits.depth)
+        return replace(request, change=change)
     if resource is None:
         resource = fhir_json.parse(request.content, max_depth=runtime.limits.depth)
         request = replace(request, resource=resource)

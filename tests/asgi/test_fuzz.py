@@ -1,6 +1,7 @@
 """No input makes the server fail: whatever is sent, the answer is below 500. Spec: http.html#summary."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,11 @@ HEADERS = {
         "",
         ";",
         "application/x-www-form-urlencoded",
+        "application/json-patch+json",
+        "application/xml-patch+xml",
     ],
+    "content-encoding": ["gzip", "br", "identity", ""],
+    "accept-encoding": ["gzip", "*;q=0", ","],
     "if-match": ['W/"1"', "*", '"', "W/"],
     "if-none-match": ['W/"1"', "*", ","],
     "if-none-exist": ["identifier=1", "", "?", "%%%", "Patient?name=x", "_count=a&name=b"],
@@ -199,3 +204,71 @@ def test_any_bundle(server: Server, bundle: dict[str, Any]) -> None:
 def test_any_bytes(server: Server, body: bytes, content_type: str) -> None:
     for path in ("/fhir/Patient", "/fhir", "/fhir/Binary", "/fhir/Patient/_search"):
         assert server.status("POST", path, content=body, headers={"content-type": content_type}) < 500
+
+
+POINTERS = st.lists(st.sampled_from([*MEMBERS, "0", "-", "~1"]), max_size=4).map(
+    lambda names: "".join(f"/{n}" for n in names)
+)
+OPERATIONS = st.fixed_dictionaries(
+    {"op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test"]), "path": POINTERS},
+    optional={"from": POINTERS, "value": TREES},
+)
+PATHS = st.sampled_from(
+    [
+        "Patient",
+        "Patient.gender",
+        "Patient.identifier",
+        "Patient.identifier[0].value",
+        "gender",
+        "1",
+        "Patient.name.",
+        "$this",
+    ]
+)
+PARTS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["type", "path", "name", "value", "index", "source", "destination"])},
+    optional={
+        "valueCode": st.sampled_from(["add", "insert", "delete", "replace", "move"]),
+        "valueString": PATHS,
+        "valueInteger": st.integers(-1, 2),
+        "part": TREES,
+        "valueIdentifier": st.just({"value": "1"}),
+    },
+)
+FHIRPATH_OPERATIONS = st.builds(
+    lambda kind, path, more: {
+        "name": "operation",
+        "part": [{"name": "type", "valueCode": kind}, {"name": "path", "valueString": path}, *more],
+    },
+    st.sampled_from(["add", "insert", "delete", "replace", "move"]),
+    PATHS,
+    st.lists(PARTS, max_size=3),
+)
+SELECTORS = st.lists(
+    st.sampled_from(["Patient", "gender", "f:x", "@value", "identifier[1]", "identifier[@id='x']", "*", "..", "//"]),
+    max_size=4,
+).map("/".join)
+
+
+@RELAXED
+@given(operations=st.lists(OPERATIONS, max_size=4), steps=st.lists(FHIRPATH_OPERATIONS, max_size=3))
+def test_any_patch(server: Server, operations: list[Any], steps: list[Any]) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "gender": "male", "identifier": [{"value": "1"}]}
+    server.status("PUT", "/fhir/Patient/p", content=fhir_json.format(patient))
+    parameters = fhir_json.format({"resourceType": "Parameters", "parameter": steps})
+    json_patch = json.dumps(operations).encode()
+    for content_type, body in (("application/json-patch+json", json_patch), ("application/fhir+json", parameters)):
+        assert server.status("PATCH", "/fhir/Patient/p", content=body, headers={"content-type": content_type}) < 500
+
+
+@RELAXED
+@given(
+    selector=SELECTORS,
+    inner=st.sampled_from(["", "<gender value='x'/>", "text"]),
+    more=st.sampled_from(["", " pos='after'", " type='@id'"]),
+)
+def test_any_xml_patch(server: Server, selector: str, inner: str, more: str) -> None:
+    for name in ("add", "replace", "remove"):
+        body = f'<diff><{name} sel="{selector}"{more}>{inner}</{name}></diff>'.encode()
+        headers = {"content-type": "application/xml-patch+xml"}
+        assert server.status("PATCH", "/fhir/Patient/p", content=body, headers=headers) < 500

@@ -332,3 +332,25 @@ async def test_summary_401_says_what_a_refusal_says_of_the_token(api: Api) -> No
         assert (bare.status_code, bare.headers["www-authenticate"]) == (401, 'Bearer realm="fhir"')
         wrong = await client.get("Patient/1", headers={"Authorization": "Bearer x"})
         assert wrong.headers["www-authenticate"] == 'Bearer realm="fhir", error="invalid_token"'
+
+
+@pytest.mark.spec("http.html#patch")
+async def test_patch_formats(client: httpx.AsyncClient) -> None:
+    await client.put("Patient/p", json={**PATIENT, "id": "p"})
+    json_patch = '[{"op":"replace","path":"/gender","value":"female"}]'
+    xml_patch = '<diff><replace sel="Patient/gender/@value">other</replace></diff>'
+    fhirpath_patch = (
+        '<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/>'
+        '<part><name value="type"/><valueCode value="delete"/></part>'
+        '<part><name value="path"/><valueString value="Patient.gender"/></part></parameter></Parameters>'
+    )
+    for media_type, body, gender in (
+        ("application/json-patch+json", json_patch, "female"),
+        ("application/xml-patch+xml", xml_patch, "other"),
+        ("application/fhir+xml", fhirpath_patch, None),
+    ):
+        patched = await client.patch("Patient/p", content=body, headers={"Content-Type": media_type})
+        assert (patched.status_code, patched.json().get("gender")) == (200, gender)
+    refused = await client.patch("Patient/p", content=b"x", headers={"Content-Type": "text/plain"})
+    assert refused.status_code == 415
+    assert "application/json-patch+json" in refused.headers["accept-patch"]

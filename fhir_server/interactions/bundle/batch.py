@@ -52,6 +52,6 @@ async def _answer(entry: Entry, runtime: Runtime, dispatch: Dispatch) -> bytes:
         response = await dispatch(request, runtime)
     except FhirError as refusal:
         return refusal_entry(in_entry(refusal, entry.index))
-    is_write = request.interaction in ("create", "update", "delete")
+    is_write = request.interaction in ("create", "update", "patch", "delete")
     has_resource = not is_write or request.prefer_return in ("representation", "OperationOutcome")
     return response_entry(response, request.base_url, has_resource)

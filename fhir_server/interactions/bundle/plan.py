@@ -16,7 +16,7 @@ from fhir_server.interactions.bundle.route import is_id
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.interactions.write import prepare
 
-WRITING: Final = frozenset({"create", "update"})
+WRITING: Final = frozenset({"create", "update", "patch"})
 ENTIRE: Final = frozenset({"transaction", "batch"})
 
 
@@ -42,7 +42,7 @@ def plan(request: Request, runtime: Runtime) -> list[Planned]:
 
 
 def identity_of(request: Request) -> str:
-    """Return the `Type/id` that a create or update will write, "" for other requests."""
+    """Return the `Type/id` that a create, update or patch will write, "" for other requests."""
     if request.interaction not in WRITING:
         return ""
     return f"{request.resource_type}/{request.resource_id or request.assigned_id}"

@@ -16,8 +16,8 @@ ID_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 
 METADATA: Final = {"GET": "capabilities"}
 SYSTEM: Final = {"GET": "search", "POST": "transaction"}
-TYPE: Final = {"GET": "search", "POST": "create", "PUT": "update", "DELETE": "delete"}
-INSTANCE: Final = {"GET": "read", "PUT": "update", "DELETE": "delete"}
+TYPE: Final = {"GET": "search", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+INSTANCE: Final = {"GET": "read", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 HISTORY: Final = {"GET": "history"}
 VERSION: Final = {"GET": "vread"}
 SEARCH: Final = {"POST": "search"}

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from fhir_server.foundation.operation_outcome import FhirError, PreconditionFailed, Unprocessable
+from fhir_server.foundation.operation_outcome import FhirError, NotFound, PreconditionFailed, Unprocessable
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.entries import in_entry
@@ -18,12 +18,13 @@ from fhir_server.interactions.bundle.plan import Planned, plan
 from fhir_server.interactions.conditional import criteria_of, find_match
 from fhir_server.interactions.governance import settle
 from fhir_server.interactions.request import Request, Response, Runtime
-from fhir_server.interactions.write import aside
+from fhir_server.interactions.write import aside, prepare
 from fhir_server.storage.store import Transaction
 
 Perform = Callable[[Request, Transaction, Runtime], Awaitable[Response]]
 DELETING: Final = 0
 READING: Final = 3
+ADDRESSED: Final = ("update", "patch")
 
 
 async def transaction(request: Request, runtime: Runtime, perform: Perform) -> Response:
@@ -95,7 +96,7 @@ class Run:
         request = entry.request
         if request.interaction == "create" and request.if_none_exist is not None:
             criteria = criteria_of(request.if_none_exist)
-        elif request.interaction == "update" and not request.resource_id:
+        elif request.interaction in ADDRESSED and not request.resource_id:
             criteria = request.parameters
         else:
             return
@@ -132,7 +133,11 @@ class Run:
         return await self._perform(request, self._store, self._runtime)
 
     def _addressed(self, request: Request, found: Version | None) -> Request:
-        """Return a conditional update as the update of what its criteria name."""
+        """Return a conditional update as the update (or patch) of what its criteria name."""
+        if request.interaction == "patch":
+            if found is None:
+                raise NotFound(f"The criteria match no {request.resource_type}: there is nothing to patch.")
+            return replace(request, resource_id=found.resource_id)
         own_id = (request.resource or {}).get("id")
         if found is None and own_id is None:
             return replace(request, interaction="create")
@@ -155,7 +160,8 @@ class Run:
         table = dict(self._moved)
         for reference in entry.conditional_references:
             table[reference] = await self._resolved(reference, request)
-        return replace(request, resource=Links(table).relink(request.resource))
+        linked = replace(request, resource=Links(table).relink(request.resource))
+        return prepare(linked, self._runtime) if request.interaction == "patch" else linked
 
     async def _resolved(self, reference: str, request: Request) -> str:
         named = parse_reference(reference, (request.base_url,))

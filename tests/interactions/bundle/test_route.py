@@ -68,7 +68,7 @@ def test_id_that_can_be_one_is_taken(resource_id: str) -> None:
 def test_method_that_is_not_offered_tells_those_that_are() -> None:
     with pytest.raises(NoSuchMethod) as refused:
         route("POST", "Patient/1")
-    assert refused.value.allowed == ("GET", "PUT", "DELETE")
+    assert refused.value.allowed == ("GET", "PUT", "PATCH", "DELETE")
 
 
 @given(st.sampled_from(["GET", "PUT", "POST", "DELETE", "PATCH", "TRACE"]), st.text(max_size=40))

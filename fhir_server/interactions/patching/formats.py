@@ -1,0 +1,61 @@
+"""Formats: which patch a body is.
+
+Spec: http.html#patch
+"""
+
+from base64 import b64decode
+from typing import Any, Final
+
+from fhir_server.foundation import fhir_json
+from fhir_server.foundation.operation_outcome import BadRequest, UnsupportedMediaType
+from fhir_server.interactions.patching.change import Change, Resource
+from fhir_server.interactions.patching.fhirpath_patch import fhirpath_patch
+from fhir_server.interactions.patching.json_patch import json_patch
+from fhir_server.interactions.patching.xml_patch import xml_patch
+
+JSON_PATCH: Final = "application/json-patch+json"
+XML_PATCH: Final = "application/xml-patch+xml"
+PATCHES: Final = (JSON_PATCH, XML_PATCH)
+
+
+class UnknownPatch(UnsupportedMediaType):
+    """The body is no patch that is read here; `accepted` are the media types that are."""
+
+    accepted = (JSON_PATCH, XML_PATCH, "application/fhir+json", "application/fhir+xml")
+
+
+def change_of(content: bytes, media_type: str, resource: Resource | None, depth: int) -> Change:
+    """Return the change that a body means: bytes of a media type, or a resource that was parsed already.
+
+    Parameters are a FHIRPath Patch; a Binary, as bundles have it, holds a patch of its contentType. Raises BadRequest,
+    Unparsable, UnknownPatch.
+    """
+    if resource is None:
+        name = media_type.partition(";")[0].strip().lower()
+        if name == XML_PATCH:
+            return xml_patch(content)
+        if name == JSON_PATCH or content.lstrip()[:1] == b"[":
+            return json_patch(_list(content, depth))
+        resource = fhir_json.parse(content, max_depth=depth)
+    if resource.get("resourceType") == "Binary":
+        return _of_binary(resource, depth)
+    return fhirpath_patch(resource)
+
+
+def _of_binary(binary: Resource, depth: int) -> Change:
+    media_type = str(binary.get("contentType", ""))
+    if media_type.partition(";")[0].strip().lower() not in PATCHES:
+        raise UnknownPatch(f"A Binary of {media_type[:80]!r} is no patch; {' and '.join(PATCHES)} are.")
+    try:
+        content = b64decode(binary.get("data", ""), validate=True)
+    except (ValueError, TypeError):
+        raise BadRequest("The data of the Binary is no base64.", "Binary.data") from None
+    return change_of(content, media_type, None, depth)
+
+
+def _list(content: bytes, depth: int) -> Any:
+    """Return the list of a JSON Patch, parsed as strictly as any resource is."""
+    members = fhir_json.parse(b'{"patch":%b}' % content, max_depth=depth)
+    if len(members) != 1:
+        raise BadRequest("The body is no JSON Patch: send one list.")
+    return members["patch"]
