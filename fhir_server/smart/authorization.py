@@ -15,6 +15,8 @@ from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.clients.authentication import Authentication
 from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.keys import Keys
+from fhir_server.smart.launch.launches import Launches
+from fhir_server.smart.outside import NOTHING_OUTSIDE, Outside
 from fhir_server.smart.providers import Provider
 from fhir_server.smart.providers.local import LocalProvider
 from fhir_server.smart.sessions import Sessions
@@ -35,6 +37,7 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     system_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 300
     refresh_seconds: _Seconds = 90 * 24 * _HOUR_SECONDS
     session_seconds: _Seconds = _HOUR_SECONDS
+    launch_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 300
     password_memory_kib: Annotated[int, msgspec.Meta(ge=32)] = 65_536
     password_rounds: Annotated[int, msgspec.Meta(ge=1)] = 3
 
@@ -68,6 +71,8 @@ class Authorization:
         self.users = Users(store, new_id, hasher)
         self.sessions = Sessions(store, now, settings.session_seconds)
         self.families = Families(store, now)
+        self.launches = Launches(store, now, settings.launch_seconds)
+        self.outside = NOTHING_OUTSIDE
         self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))
         local = LocalProvider(self.users, SignInAttempts(store, now))
         self.providers: Mapping[str, Provider] = {local.name: local}
@@ -75,6 +80,10 @@ class Authorization:
     async def open(self) -> None:
         """Load or make the signing keys; the store is open."""
         await self.keys.open()
+
+    def connect(self, outside: Outside) -> None:
+        """Take what the composition root lends: pickers, and who is who."""
+        self.outside = outside
 
     async def prove(self, parameters: Mapping[str, str], header: str) -> Proof:
         """Return the proof of the client that calls, its assertion spent; raises OAuthRefusal `invalid_client`."""

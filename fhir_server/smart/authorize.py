@@ -14,17 +14,22 @@ import msgspec
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
 from fhir_server.smart.granted_scopes import granted_scopes
+from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
 from fhir_server.smart.refusal import OAuthRefusal, PageRefusal, RedirectRefusal, add_query, single_values
 from fhir_server.smart.sessions import Session
 from fhir_server.smart.tokens.code import Code, put_code
-from fhir_server.smart.users import User
+from fhir_server.smart.users import User, normalize
 from fhir_server.storage.store import Transaction
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True):
-    """A valid request of a known client; `max_age_seconds` None when a session of any age will do."""
+    """A valid request of a known client; `max_age_seconds` None when a session of any age will do.
+
+    `launch` is the handle of a host software, `picked` that of what the person chose so far, `context` what both say;
+    `pickers` are the context scopes that he can be asked for.
+    """
 
     client: Client
     redirect_uri: str
@@ -35,6 +40,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     prompts: frozenset[str]
     max_age_seconds: int | None
     issuer: str
+    launch: str = ""
+    picked: str = ""
+    context: LaunchContext = NO_CONTEXT
+    pickers: frozenset[str] = frozenset()
 
     def refusal(self, error: str, description: str) -> RedirectRefusal:
         """Make the refusal that sends the browser back to the client."""
@@ -49,9 +58,40 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     def offered(self, user: User) -> tuple[str, ...]:
         """Return the scopes that the user may grant; raises RedirectRefusal."""
         try:
-            return granted_scopes(self.scope, self.client, user.kind)
+            return granted_scopes(self.scope, self.client, user.kind, self._contexts(user))
         except OAuthRefusal as refusal:
             raise self.refusal(refusal.error, refusal.description) from refusal
+
+    def patient_of(self, user: User) -> str:
+        """Return the id of the patient in context, or ""; a patient's is always himself."""
+        return user.patient_id or self.context.patient
+
+    def missing(self, user: User) -> str:
+        """Return what the person must still pick: "patient", "encounter" or ""."""
+        offered = self.offered(user)
+        if not self.patient_of(user) and any(scope.startswith(("patient/", "launch/")) for scope in offered):
+            return "patient"
+        is_known = self.context.encounter or self.context.is_without_encounter
+        return "encounter" if "launch/encounter" in offered and not is_known else ""
+
+    def check_user(self, user: User) -> None:
+        """Raise RedirectRefusal when the launch was opened for somebody else, or for another patient than he is."""
+        context = self.context
+        is_his = context.user in ("", user.user_id, user.actor) or normalize(context.user) == user.login
+        if not is_his or (user.patient_id and context.patient not in ("", user.patient_id)):
+            raise self.refusal("access_denied", "The launch was opened for another person.")
+
+    def _contexts(self, user: User) -> frozenset[str]:
+        context = self.context
+        known = {
+            "launch": context.is_from_host,
+            "launch/patient": bool(self.patient_of(user)),
+            "launch/encounter": bool(context.encounter),
+        }
+        can_pick = self.pickers - ({"launch/patient"} if user.kind == "patient" else frozenset())
+        if not known["launch/patient"] and "launch/patient" not in can_pick:
+            can_pick = frozenset()
+        return can_pick | {scope for scope, is_known in known.items() if is_known}
 
 
 async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
@@ -67,7 +107,10 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
     if redirect_uri not in client.redirect_uris:
         raise PageRefusal("invalid_request", "The return address (redirect_uri) is not one that the app registered.")
     state = parameters.get("state", "")
-    if reason := _reason_to_refuse(parameters, client, authorization.base_url):
+    context = await _context(authorization, parameters, client)
+    reason = _reason_to_refuse(parameters, client, authorization.base_url)
+    if reason or context is None:
+        reason = reason or ("invalid_request", "The launch is unknown, expired, used, or of another app.")
         raise RedirectRefusal(*reason, redirect_uri, _returned(state, authorization.issuer))
     max_age = parameters.get("max_age", "")
     return AuthorizationRequest(
@@ -80,6 +123,10 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
         prompts=frozenset(parameters.get("prompt", "").split()),
         max_age_seconds=int(max_age) if max_age else None,
         issuer=authorization.issuer,
+        launch=parameters.get("launch", ""),
+        picked=parameters.get("picked", ""),
+        context=context,
+        pickers=_pickers(authorization),
     )
 
 
@@ -90,20 +137,28 @@ async def allow(
     scopes = tuple(scope for scope in request.offered(user) if scope in chosen)
     if not scopes:
         raise request.refusal("access_denied", "Nothing was allowed.")
+    request.check_user(user)
+    if request.missing(user):
+        raise request.refusal("access_denied", f"No {request.missing(user)} was chosen.")
     text = secrets.token_urlsafe(32)
     code = Code(
         client_id=request.client.client_id,
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,
         user_id=user.user_id,
-        patient_id=user.patient_id,
+        patient_id=request.patient_of(user),
         scopes=scopes,
         signed_in_at=session.signed_in_at,
         nonce=request.nonce,
         expires_at=authorization.now() + timedelta(seconds=authorization.settings.code_seconds),
+        session_key=session.key,
+        context=request.context,
     )
 
     async def work(transaction: Transaction) -> None:
+        for handle in (request.launch, request.picked):
+            if handle and not await authorization.launches.spend(transaction, handle):
+                raise request.refusal("invalid_request", "The launch was used before.")
         await put_code(transaction, text, code)
 
     await authorization.store.transact(work)
@@ -128,6 +183,24 @@ def _reason_to_refuse(parameters: dict[str, str], client: Client, base_url: str)
         if is_wrong:
             return error, description
     return None
+
+
+async def _context(authorization: Authorization, parameters: dict[str, str], client: Client) -> LaunchContext | None:
+    """Return what the handles of a request stand for, or None when one of them does not hold."""
+    context = NO_CONTEXT
+    for name in ("launch", "picked"):
+        if name in parameters:
+            found = await authorization.launches.get(parameters[name])
+            if found is None or found.app not in ("", client.client_id):
+                return None
+            context = found
+    return context
+
+
+def _pickers(authorization: Authorization) -> frozenset[str]:
+    outside = authorization.outside
+    offered = {"launch/patient": outside.patients_of, "launch/encounter": outside.encounters_of}
+    return frozenset(scope for scope, picker in offered.items() if picker is not None)
 
 
 def _is_age(text: str) -> bool:

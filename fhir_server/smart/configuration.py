@@ -14,27 +14,34 @@ from fhir_server.smart.keys import ID_TOKEN_ALGORITHM
 from fhir_server.smart.token import EXCHANGES
 
 CAPABILITIES = (
+    "launch-ehr",
     "launch-standalone",
     "authorize-post",
     "client-public",
     "client-confidential-symmetric",
     "client-confidential-asymmetric",
     "sso-openid-connect",
+    "context-banner",
+    "context-style",
+    "context-ehr-patient",
+    "context-ehr-encounter",
     "context-standalone-patient",
     "permission-offline",
+    "permission-online",
     "permission-patient",
     "permission-user",
     "permission-v1",
     "permission-v2",
 )
-"""The SMART capabilities that are offered; each has a test."""
+"""The SMART capabilities that are always offered; each has a test."""
 
 _RESOURCE_SCOPES = ("patient/*.rs", "patient/*.cruds", "user/*.rs", "user/*.cruds", "system/*.rs", "system/*.cruds")
 
 
 def smart_configuration(authorization: Authorization) -> dict[str, Any]:
     """Return `[base]/.well-known/smart-configuration`."""
-    return {**_metadata(authorization), "capabilities": list(CAPABILITIES)}
+    extra = ["context-standalone-encounter"] if authorization.outside.encounters_of is not None else []
+    return {**_metadata(authorization), "capabilities": [*CAPABILITIES, *extra]}
 
 
 def openid_configuration(authorization: Authorization) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources
 """
 
+from collections.abc import Collection
+
 from fhir_server.access.grant import Scope
 from fhir_server.access.scopes import covers, format_scope, format_scope_version_1, parse_scopes
 from fhir_server.foundation.operation_outcome import BadRequest
@@ -10,8 +12,8 @@ from fhir_server.smart.clients import Client
 from fhir_server.smart.refusal import OAuthRefusal
 
 IDENTITY_SCOPES = ("openid", "fhirUser")
-CONTEXT_SCOPES = ("launch/patient",)
-LASTING_SCOPES = ("offline_access",)
+CONTEXT_SCOPES = ("launch", "launch/patient", "launch/encounter")
+LASTING_SCOPES = ("offline_access", "online_access")
 _OTHER_SCOPES = (*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES)
 
 SCOPES_OF_USERS = {
@@ -20,23 +22,34 @@ SCOPES_OF_USERS = {
     "system": parse_scopes("system/*.cruds"),
 }
 """The most that each kind of caller may get. Choice: a patient reaches his record through `patient/`, a professional
-his patients' through `user/`; policy and consent then judge each request."""
+his patients' through `user/`; policy and consent then judge each request. With a patient in
+context `patient/` narrows him to that record."""
+
+_WITH_PATIENT = parse_scopes("user/*.cruds patient/*.cruds")
+_URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"
+_DEFAULT_CONTEXTS: dict[str, tuple[str, ...]] = {"patient": ("launch/patient",)}
 
 
-def granted_scopes(asked: str, client: Client, user_kind: str) -> tuple[str, ...]:
+def granted_scopes(
+    asked: str, client: Client, user_kind: str, contexts: Collection[str] | None = None
+) -> tuple[str, ...]:
     """Return the scopes to grant, resource scopes in the grammar in which they were asked.
 
-    `user_kind` is a key of SCOPES_OF_USERS. Words that this server does not know are passed over, as RFC 6749 allows.
+    `user_kind` is a key of SCOPES_OF_USERS; `contexts` are the context scopes that can be kept, "launch/patient" when a
+    patient is or can be chosen (None: what the kind of user brings). Words that this server does not know are passed
+    over, as RFC 6749 allows.
     Raises OAuthRefusal `invalid_scope` for a malformed resource scope, and when nothing is left.
     """
-    words = list(dict.fromkeys(asked.split()))
+    words = _words(asked)
     allowed = set(client.scopes)
+    kept = _DEFAULT_CONTEXTS.get(user_kind, ()) if contexts is None else contexts
     others = [word for word in words if word in _OTHER_SCOPES and word in allowed and user_kind != "system"]
-    if user_kind != "patient":
-        others = [word for word in others if word not in CONTEXT_SCOPES]
-    if "offline_access" in others and "refresh_token" not in client.grant_types:
-        others.remove("offline_access")
-    granted = (*others, *_resource_scopes(words, client, user_kind))
+    others = [word for word in others if word in kept or word not in CONTEXT_SCOPES]
+    if "refresh_token" not in client.grant_types:
+        others = [word for word in others if word not in LASTING_SCOPES]
+    is_narrowed = user_kind == "professional" and "launch/patient" in kept
+    most = _WITH_PATIENT if is_narrowed else SCOPES_OF_USERS[user_kind]
+    granted = (*others, *_resource_scopes(words, client, most))
     if not granted:
         raise OAuthRefusal("invalid_scope", "None of the scopes can be granted to this client for this user.")
     return granted
@@ -44,7 +57,7 @@ def granted_scopes(asked: str, client: Client, user_kind: str) -> tuple[str, ...
 
 def narrowed(asked: str, granted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the part of granted scopes that is asked again (a refresh); raises `invalid_scope` for anything more."""
-    words = list(dict.fromkeys(asked.split()))
+    words = _words(asked)
     if not words:
         return granted
     resource_words = [word for word in words if "/" in word and word not in CONTEXT_SCOPES]
@@ -68,13 +81,18 @@ def is_version_1(word: str) -> bool:
     return word.endswith((".read", ".write", ".*"))
 
 
-def _resource_scopes(words: list[str], client: Client, user_kind: str) -> tuple[str, ...]:
+def _resource_scopes(words: list[str], client: Client, most: tuple[Scope, ...]) -> tuple[str, ...]:
     asked = _parse([word for word in words if "/" in word and word not in CONTEXT_SCOPES])
     allowed = parse_scopes(" ".join(client.scopes))
-    granted = covers(covers(asked, allowed), SCOPES_OF_USERS[user_kind])
+    granted = covers(covers(asked, allowed), most)
     literal = {scope: word for word in words for scope in parse_scopes(word)}
     prefers_version_1 = any(is_version_1(word) for word in literal.values())
     return tuple(literal.get(scope) or _format(scope, prefers_version_1) for scope in granted)
+
+
+def _words(asked: str) -> list[str]:
+    """Return the words of a scope, each once. Choice: the URI form means the same; the answer has no prefix."""
+    return list(dict.fromkeys(word.removeprefix(_URI_PREFIX) for word in asked.split()))
 
 
 def _parse(words: list[str]) -> tuple[Scope, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Live, find_live
+from fhir_server.smart.launch.context import told
+from fhir_server.smart.launch.style import STYLE_PATH
 from fhir_server.smart.refusal import OAuthRefusal, invalid_client, single_values
 from fhir_server.smart.tokens.family import split
 
@@ -55,9 +57,9 @@ def _access_token_state(authorization: Authorization, live: Live) -> dict[str, A
         "aud": claims.aud,
         "jti": claims.jti,
     }
-    if claims.patient:
-        state["patient"] = claims.patient
-    if live.user is not None and "fhirUser" in live.family.scopes:
+    family = live.family
+    state |= told(family.context, claims.patient, tuple(claims.scope.split()), authorization.url(STYLE_PATH))
+    if live.user is not None and "fhirUser" in family.scopes:
         state["fhirUser"] = f"{authorization.base_url}/{live.user.actor}"
     return state
 

@@ -18,13 +18,17 @@ _KIND = "session"
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Hold who is signed in in one browser: `form_token` must come back with each form."""
+    """Hold who is signed in in one browser: `form_token` must come back with each form.
+
+    `key` names it in the store, and is no secret.
+    """
 
     user_id: str
     signed_in_at: datetime
     expires_at: datetime
     form_token: str
     provider: str
+    key: str = ""
 
     def is_own_form(self, form_token: str) -> bool:
         """Say whether a form was made for this session, in constant time."""
@@ -43,7 +47,7 @@ class Sessions:
         """Begin a new session, end the previous one of that browser, and return the new token."""
         token, now = secrets.token_urlsafe(32), self._now()
         expires_at = now + timedelta(seconds=self._seconds)
-        session = Session(user.user_id, now, expires_at, secrets.token_urlsafe(32), provider)
+        session = Session(user.user_id, now, expires_at, secrets.token_urlsafe(32), provider, _key(token))
 
         async def work(transaction: Transaction) -> None:
             if previous_token:
@@ -58,6 +62,10 @@ class Sessions:
         content = await self._store.record(_KIND, _key(token)) if token else None
         session = None if content is None else msgspec.json.decode(content, type=Session)
         return None if session is None or session.expires_at <= self._now() else session
+
+    async def is_live(self, transaction: Transaction, key: str) -> bool:
+        """Say whether a session goes on."""
+        return await transaction.record(_KIND, key) is not None
 
     async def end(self, token: str) -> None:
         """End a session (sign out)."""

@@ -17,6 +17,8 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.backend_services import client_credentials
 from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.granted_scopes import granted_scopes, narrowed
+from fhir_server.smart.launch.context import told
+from fhir_server.smart.launch.style import STYLE_PATH
 from fhir_server.smart.refusal import OAuthRefusal, single_values
 from fhir_server.smart.tokens import access_token
 from fhir_server.smart.tokens.code import Code, find_code, put_code
@@ -92,13 +94,16 @@ async def refresh(authorization: Authorization, proof: Proof, parameters: Mappin
         if generation < family.generation:
             return _Misused(family.family_id)
         narrowed(asked, family.scopes)
+        if family.session_key and not await authorization.sessions.is_live(transaction, family.session_key):
+            raise _bad_grant("The session ended in which this access was given.")
         family = msgspec.structs.replace(family, generation=generation + 1)
         await authorization.families.put(transaction, family)
         return family
 
     family = await _settled(authorization.families, await authorization.store.transact(work), _BAD_REFRESH)
     user = await _user_of(authorization, family)
-    scopes = granted_scopes(" ".join(narrowed(asked, family.scopes)), client, user.kind)
+    contexts = [*family.scopes, *(["launch/patient"] if family.patient_id else [])]
+    scopes = granted_scopes(" ".join(narrowed(asked, family.scopes)), client, user.kind, contexts)
     return await _response(authorization, family, user, scopes)
 
 
@@ -113,8 +118,11 @@ EXCHANGES: Mapping[str, Exchange] = {
 
 def _family_of(authorization: Authorization, code: Code, family_id: str, refresh_key: str) -> Family:
     settings = authorization.settings
-    is_lasting = "offline_access" in code.scopes
-    seconds = settings.refresh_seconds if is_lasting else settings.access_token_seconds
+    is_offline = "offline_access" in code.scopes
+    is_online = "online_access" in code.scopes and not is_offline
+    seconds = settings.access_token_seconds
+    if is_offline or is_online:
+        seconds = settings.refresh_seconds if is_offline else settings.session_seconds
     return Family(
         family_id=family_id,
         client_id=code.client_id,
@@ -124,7 +132,9 @@ def _family_of(authorization: Authorization, code: Code, family_id: str, refresh
         patient_id=code.patient_id,
         signed_in_at=code.signed_in_at,
         nonce=code.nonce,
-        refresh_key=refresh_key if is_lasting else "",
+        refresh_key=refresh_key if is_offline or is_online else "",
+        session_key=code.session_key if is_online else "",
+        context=code.context,
     )
 
 
@@ -147,8 +157,7 @@ async def _response(
     authorization: Authorization, family: Family, user: User, scopes: tuple[str, ...]
 ) -> dict[str, Any]:
     response = await access_token.issue(authorization, family, scopes, access_token.claims_of_user(family, user))
-    if family.patient_id and any(scope.startswith(("patient/", "launch/patient")) for scope in scopes):
-        response["patient"] = family.patient_id
+    response |= told(family.context, family.patient_id, scopes, authorization.url(STYLE_PATH))
     if family.refresh_key:
         response["refresh_token"] = family.refresh_token()
     return response

@@ -12,6 +12,7 @@ from fhir_server.asgi.pages.consent import consent_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
+from fhir_server.asgi.pages.picker import picker_routes
 from fhir_server.asgi.pages.refusals import REFUSALS
 from fhir_server.asgi.pages.sign_in import sign_in_routes
 from fhir_server.smart.authorization import Authorization
@@ -25,7 +26,7 @@ def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
     `name` is what the operator calls the server.
     """
     app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
-    for routes in (discovery_routes, oauth_routes, sign_in_routes, consent_routes):
+    for routes in (discovery_routes, oauth_routes, sign_in_routes, consent_routes, picker_routes):
         app.include_router(routes(authorization))
     app.include_router(home_routes(authorization, name))
     for refusal, answer in REFUSALS.items():

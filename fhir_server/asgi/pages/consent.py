@@ -9,13 +9,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhir_server.asgi.pages.asking import parsed
 from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.language import language_of
+from fhir_server.asgi.pages.picker import Picker
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.asgi.pages.scope_words import describe
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.authorize import AuthorizationRequest, allow, parse
+from fhir_server.smart.authorize import AuthorizationRequest, allow
 from fhir_server.smart.granted_scopes import CONTEXT_SCOPES
 from fhir_server.smart.sessions import Session
 from fhir_server.smart.users import User
@@ -37,6 +39,7 @@ class _Consent:
     def __init__(self, authorization: Authorization) -> None:
         self._authorization = authorization
         self._browser = Browser(authorization)
+        self._picker = Picker(authorization)
 
     async def take(self, request: Request) -> Response:
         """Turn a posted request into a GET: the session's cookie does not come with a form of another site."""
@@ -45,21 +48,24 @@ class _Consent:
 
     async def show(self, request: Request) -> Response:
         pairs = request.query_params.multi_items()
-        asked = await parse(self._authorization, [pair for pair in pairs if pair[0] != "lang"])
+        asked = await parsed(self._authorization, pairs)
         signed_in = await self._signed_in(request, asked)
         if signed_in is None or "login" in asked.prompts:
             return self._sign_in(asked, pairs)
         session, user = signed_in
+        asked.check_user(user)
         offered = asked.offered(user)
         if "none" in asked.prompts:
             raise asked.refusal("consent_required", "The person must be asked.")
+        if asked.missing(user):
+            return await self._picker.show(request, asked, signed_in)
         return self._page(request, asked, (session, user), offered)
 
     async def decide(self, request: Request) -> Response:
         form = await form_pairs(request)
         values = last_values(form)
         pairs = text_pairs(values.get("request", ""))
-        asked = await parse(self._authorization, [pair for pair in pairs if pair[0] != "lang"])
+        asked = await parsed(self._authorization, pairs)
         signed_in = await self._signed_in(request, asked)
         if signed_in is None:
             return self._sign_in(asked, pairs)

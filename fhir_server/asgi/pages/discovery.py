@@ -11,6 +11,7 @@ from starlette.responses import Response
 from fhir_server.asgi.pages.responses import json
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.configuration import openid_configuration, smart_configuration
+from fhir_server.smart.launch.style import STYLE, STYLE_PATH
 
 _PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
 
@@ -30,7 +31,11 @@ def discovery_routes(authorization: Authorization) -> APIRouter:
     async def jwks() -> Response:
         return json(authorization.keys.jwks(), headers=_PUBLIC)
 
+    async def style() -> Response:
+        return json(STYLE, headers=_PUBLIC)
+
     for path, answer in (
+        (STYLE_PATH, style),
         (f"{base_path}/.well-known/smart-configuration", smart),
         (f"{issuer_path}/.well-known/openid-configuration", openid),
         (f"/.well-known/oauth-authorization-server{issuer_path}", openid),

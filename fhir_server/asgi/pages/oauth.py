@@ -1,4 +1,4 @@
-"""The endpoints that clients call: token, introspect, revoke; from pages, only those of registered origins.
+"""The endpoints that clients call: token, introspect, revoke, launch; from pages, only those of registered origins.
 
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support
 """
@@ -15,6 +15,7 @@ from fhir_server.asgi.pages.refusals import REFUSALS
 from fhir_server.asgi.pages.responses import NOT_KEPT, json
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.introspect import introspect
+from fhir_server.smart.launch.open_launch import open_launch
 from fhir_server.smart.refusal import OAuthRefusal
 from fhir_server.smart.revoke import revoke
 from fhir_server.smart.token import token
@@ -31,7 +32,12 @@ def oauth_routes(authorization: Authorization) -> APIRouter:
     return routes
 
 
-ENDPOINTS: dict[str, Endpoint] = {"token": token, "introspect": introspect, "revoke": revoke}
+ENDPOINTS: dict[str, Endpoint] = {
+    "token": token,
+    "introspect": introspect,
+    "revoke": revoke,
+    "launch": open_launch,
+}
 """The endpoints by the last part of their address."""
 
 

@@ -13,6 +13,12 @@ _VERBS = {
 _OTHER = {
     "openid": ("Savoir que c’est vous qui vous connectez", "Know that it is you who signs in"),
     "fhirUser": ("Connaître votre identité", "Know who you are"),
+    "launch": ("Savoir quel écran vous avez sous les yeux", "Know which screen you are looking at"),
+    "launch/encounter": ("Savoir de quel séjour ou consultation il s’agit", "Know which stay or consultation it is"),
+    "online_access": (
+        "Garder cet accès tant que vous restez connecté(e) ici",
+        "Keep this access as long as you stay signed in here",
+    ),
     "launch/patient": ("Savoir de quel dossier il s’agit", "Know whose record it is"),
     "offline_access": (
         "Garder cet accès quand vous n’utilisez pas l’application, jusqu’à ce que vous le retiriez ou qu’il expire",

@@ -24,7 +24,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     `scopes` is the most it may ever get; `redirect_uris` are compared character for character. `jwks` is a JWK Set of
     public keys, `jwks_uri` an address of one. `actor` is the reference of the Device (or Organization) that it acts as.
     `catalogue` names where it was referenced: "application", "software" or "" when it was not. `is_operator`: a
-    system client that is trusted with every record.
+    system client that is trusted with every record. `is_launch_host`: a host software that launches apps.
     """
 
     client_id: str
@@ -39,6 +39,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: str = ""
     catalogue: Literal["", "application", "software"] = ""
     is_operator: bool = False
+    is_launch_host: bool = False
     is_disabled: bool = False
 
     @property
@@ -57,6 +58,7 @@ def check(client: Client) -> None:
         (not set(client.grant_types) <= set(GRANT_TYPES), f"Grant types are {', '.join(GRANT_TYPES)}."),
         ("authorization_code" in client.grant_types and not client.redirect_uris, "An app needs redirect URIs."),
         ("client_credentials" in client.grant_types and not has_key, "A backend service proves itself with a key."),
+        (client.is_launch_host and client.kind == "public", "A host that launches apps proves who it is."),
         (client.is_operator and not has_key, "An operator client proves itself with a key."),
         (has_key and not (client.jwks or client.jwks_uri), "A client with a key needs jwks or jwks_uri."),
         (client.jwks_uri and not is_safe_web_address(client.jwks_uri), "jwks_uri must be https, or on this machine."),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
 from fhir_server.storage.store import Transaction
 
 _KIND = "code"
@@ -31,6 +32,8 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
     patient_id: str = ""
     nonce: str = ""
     family_id: str = ""
+    session_key: str = ""
+    context: LaunchContext = NO_CONTEXT
 
     def is_shown_rightly(self, client_id: str, redirect_uri: str, code_verifier: str) -> bool:
         """Say whether it comes from the client that asked, to the same address, with the verifier of its challenge."""

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
 from fhir_server.storage.store import Store, Transaction
 
 _KIND = "family"
@@ -21,6 +22,7 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `user_id` and `patient_id` are empty for a backend service. `refresh_key` (empty: no refresh) derives the refresh
     tokens, of which only that of the current `generation` is good. `expires_at` is the end of the last token.
+    `session_key` (online_access) names the session without which there is no refresh.
     """
 
     family_id: str
@@ -33,6 +35,8 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
     nonce: str = ""
     refresh_key: str = ""
     generation: int = 0
+    session_key: str = ""
+    context: LaunchContext = NO_CONTEXT
 
     def refresh_token(self) -> str:
         """Return the refresh token of the current generation, `family.generation.mac`."""

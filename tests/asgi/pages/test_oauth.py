@@ -17,7 +17,7 @@ from fhir_server.asgi.pages import pages
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.clients import Client
-from fhir_server.smart.granted_scopes import granted_scopes
+from fhir_server.smart.granted_scopes import CONTEXT_SCOPES, granted_scopes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -153,7 +153,8 @@ async def test_the_smart_configuration_is_whole_absolute_and_true(browser: Any) 
         statuses = {(await browser.request(method, path)).status_code for method in ("GET", "POST")}
         assert 404 not in statuses
     assert {"launch-standalone", "client-confidential-asymmetric", "sso-openid-connect"} <= set(found["capabilities"])
-    assert "launch-ehr" not in found["capabilities"]
+    assert {"launch-ehr", "context-banner", "context-style", "permission-online"} <= set(found["capabilities"])
+    assert "context-standalone-encounter" not in found["capabilities"]
 
 
 @pytest.mark.spec("smart-app-launch/STU2.2/conformance.html#metadata")
@@ -165,7 +166,7 @@ async def test_every_scope_that_is_announced_can_be_granted(browser: Any, author
     for scope in announced:
         kinds = {"patient/": "patient", "user/": "professional", "system/": "system"}
         kind = next((kind for prefix, kind in kinds.items() if scope.startswith(prefix)), "patient")
-        assert granted_scopes(scope, client, kind) == (scope,)
+        assert granted_scopes(scope, client, kind, CONTEXT_SCOPES) == (scope,)
 
 
 @pytest.mark.spec("openid-connect-discovery-1_0.html#ProviderMetadata")
