@@ -35,7 +35,7 @@ ABILITIES: Final = {
     "conditionalCreate": True,
     "conditionalRead": "full-support",
     "conditionalUpdate": True,
-    "conditionalDelete": "single",
+    "conditionalDelete": "multiple",
 }
 """Choice: `updateCreate` tells what an operator, or a caller of an open server, may do. To all others ids are given by
 the server, as an id that is refused would tell that it is taken; the statement is the same for everybody."""

@@ -6,6 +6,8 @@ Spec: http.html#ccreate, http.html#cond-update, http.html#3.1.0.7.1, http.html#c
 from typing import Final
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
+
 from fhir_server.foundation.operation_outcome import MultipleMatches, PreconditionFailed, VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.request import Request, Runtime
@@ -14,8 +16,6 @@ from fhir_server.search.parse import GENERAL, parse
 from fhir_server.storage.store import Reader
 
 Criteria = tuple[tuple[str, str], ...]
-TWO: Final = ("_count", "2")
-"""A second match is enough to refuse."""
 SHAPING: Final = frozenset({"_count", "_elements", "_include", "_revinclude", "_sort", "_summary", "_total"}) | GENERAL
 
 
@@ -31,14 +31,25 @@ async def find_match(request: Request, reader: Reader, runtime: Runtime, criteri
     Only what the caller may search is seen. Raises PreconditionFailed for criteria that say nothing, BadRequest for
     unknown parameters (never ignored here), MultipleMatches.
     """
+    matches = await find_matches(request, reader, runtime, criteria)
+    return matches[0] if matches else None
+
+
+async def find_matches(
+    request: Request, reader: Reader, runtime: Runtime, criteria: Criteria, most: int = 1
+) -> list[Version]:
+    """Return all resources of the request's type that the criteria name; refuses as `find_match` beyond `most`."""
     asked = tuple(pair for pair in criteria if pair[0] not in SHAPING and pair[1])
     if not asked:
         raise PreconditionFailed("The criteria say nothing: name at least one search parameter with a value.")
-    query = parse(request.resource_type, (*asked, TWO), runtime.parameters)
-    page = await reader.search(plan_search(request, runtime, query))
-    if len(page.versions) > 1:
-        raise MultipleMatches(f"The criteria match more than one {request.resource_type}; make them more selective.")
-    return page.versions[0] if page.versions else None
+    search = plan_search(request, runtime, parse(request.resource_type, asked, runtime.parameters))
+    page = await reader.search(replace(search, limit=most + 1))
+    if len(page.versions) > most:
+        number = "one" if most == 1 else str(most)
+        raise MultipleMatches(
+            f"The criteria match more than {number} {request.resource_type}; make them more selective."
+        )
+    return page.versions
 
 
 def names_version(header: str, version_id: int) -> bool:

@@ -88,8 +88,9 @@ class Run:
     async def _delete(self, entry: Planned) -> None:
         response = await self._perform(entry.request, self._store, self._runtime)
         self._responses[entry.index] = response
-        if response.version is not None:
-            self._claim(entry, response.version.reference)
+        written = response.shown if response.version is None else (response.version.reference,)
+        for reference in written:
+            self._claim(entry, reference)
 
     async def _resolve(self, entry: Planned) -> None:
         """Find what the criteria of a conditional entry name, before anything refers to it."""
