@@ -9,7 +9,10 @@ from typing import Any, Final
 import msgspec
 
 Test = tuple[str, str, Any]
-"""(column, operator, value); operators: eq ne lt le gt ge prefix suffix contains in. A test on a row's column."""
+"""(column, operator, value); operators: eq ne lt le gt ge prefix suffix contains in words. A test on a row's column.
+
+`in` takes a tuple; so does `words`, which a text passes that has all of them: `w*` stands for what starts with w.
+"""
 
 
 class Always(msgspec.Struct, frozen=True):
@@ -95,7 +98,16 @@ class Related(msgspec.Struct, frozen=True):
     grounds: tuple[str, ...]
 
 
-Condition = Always | Never | And | Or | Not | Compare | Same | Identity | Updated | OfType | Exists | Related
+class Near(msgspec.Struct, frozen=True):
+    """Hold when some POSITION row of the parameter is not further than `metres` from a point, in degrees."""
+
+    parameter: str
+    latitude: float
+    longitude: float
+    metres: float
+
+
+Condition = Always | Never | And | Or | Not | Compare | Same | Identity | Updated | OfType | Exists | Related | Near
 
 ALWAYS: Final = Always()
 NEVER: Final = Never()

@@ -9,6 +9,7 @@ from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.search.compile import PATIENT, ExtractRows, compile_type
 from fhir_server.search.index_row import COMPARTMENT, IndexRow
 from fhir_server.search.parameters import Parameters
+from fhir_server.search.text import text_rows
 
 
 class Extractor:
@@ -29,6 +30,7 @@ class Extractor:
         if resource_type == PATIENT and "id" in resource:
             rows.append((COMPARTMENT, PATIENT, 0, resource["id"]))
         try:
+            text_rows(resource, rows.append)
             self._function(resource_type)(resource, rows.append)
         except (AttributeError, KeyError, TypeError, ValueError, BadRequest) as error:
             raise Unprocessable(f"{resource_type}: its elements cannot be indexed ({error}).", resource_type) from None

@@ -20,6 +20,8 @@ REFERENCE: Final = 6
 URI: Final = 7
 COMPARTMENT: Final = 8
 RELATION: Final = 9
+POSITION: Final = 10
+TEXT: Final = 11
 
 COLUMNS: Final[dict[int, tuple[str, ...]]] = {
     # `system` is "" when there is none.
@@ -40,6 +42,11 @@ COLUMNS: Final[dict[int, tuple[str, ...]]] = {
     COMPARTMENT: ("compartment_id",),
     # parameter = ground ("care-team", "consent", "block" ...): actor reference, patient id, in force low <= now < high.
     RELATION: ("actor", "patient_id", "low", "high"),
+    # Degrees; asked by the condition Near, or for presence.
+    POSITION: ("latitude", "longitude"),
+    # The distinct folded words of a text, parted by spaces; one row a parameter (`_text`, `_content`), of element 0,
+    # asked with the operator `words`, or for presence.
+    TEXT: ("words",),
 }
 
 MIN_INSTANT: Final = -(2**62)

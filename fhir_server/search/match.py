@@ -3,6 +3,7 @@
 Spec: search.html
 """
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
@@ -17,6 +18,7 @@ from fhir_server.search.condition import (
     Condition,
     Exists,
     Identity,
+    Near,
     Never,
     Not,
     OfType,
@@ -26,7 +28,7 @@ from fhir_server.search.condition import (
     Test,
     Updated,
 )
-from fhir_server.search.index_row import COLUMNS, COMPARTMENT, REFERENCE, IndexRow
+from fhir_server.search.index_row import COLUMNS, COMPARTMENT, POSITION, REFERENCE, IndexRow
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -89,6 +91,24 @@ def match(condition: Condition, subject: Subject, world: World = ALONE) -> bool:
     return _holds(condition, subject, world)
 
 
+EARTH_METRES: Final = 6_371_008.8
+"""The mean radius; the Earth being no sphere, distances are right to half a percent."""
+
+
+def distance_metres(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
+    """Return how far two points, in degrees, are apart along the surface of the Earth."""
+    north, other_north = math.radians(latitude), math.radians(other_latitude)
+    east = math.radians(other_longitude - longitude)
+    chord = math.sin((other_north - north) / 2) ** 2 + math.cos(north) * math.cos(other_north) * math.sin(east / 2) ** 2
+    return 2 * EARTH_METRES * math.asin(min(1.0, math.sqrt(chord)))
+
+
+def has_words(text: str, words: Sequence[str]) -> bool:
+    """Say whether a text, words parted by spaces, has all these words; `w*` stands for any that starts with w."""
+    own = text.split()
+    return all(any(one.startswith(word[:-1]) for one in own) if word.endswith("*") else word in own for word in words)
+
+
 OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -100,6 +120,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "suffix": str.endswith,
     "contains": operator.contains,
     "in": lambda column, value: column in value,
+    "words": has_words,
 }
 
 _POSITIONS: Final = {
@@ -198,4 +219,13 @@ def _(condition: Related, subject: Subject, world: World) -> bool:
     return any(
         ground in condition.grounds and actor in condition.actors and patient in patients and low <= world.now < high
         for _, ground, _, actor, patient, low, high in world.relations()
+    )
+
+
+@_holds.register
+def _(condition: Near, subject: Subject, world: World) -> bool:
+    return any(
+        distance_metres(condition.latitude, condition.longitude, row[3], row[4]) <= condition.metres
+        for row in subject.rows
+        if row[0] == POSITION and row[1] == condition.parameter
     )

@@ -18,7 +18,7 @@ from fhir_server.search.types import SEARCH_TYPES
 TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
 FOLLOWED: Final = ("Reference", "Resource", "Extension")
 """The data types that may name a resource of this server."""
-WHOLE: Final = frozenset({"_filter", "_list"})
+WHOLE: Final = frozenset({"_content", "_filter", "_list", "_text"})
 """Parameters that are asked of a resource as a whole: no expression says what they read."""
 LIST: Final = SearchParameter("_list", ("Resource",), "special", "http://hl7.org/fhir/SearchParameter/Resource-list")
 """Choice: R4 describes `_list` and defines no SearchParameter for it; this is the URL that R5 gave it."""

@@ -11,7 +11,6 @@ from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.search.parameters import WHOLE, Parameters
 from fhir_server.search.query import IncludeClause, Query, SortKey
-from fhir_server.search.types import SEARCH_TYPES
 
 SUMMARIES: Final = ("true", "text", "data", "count", "false")
 TOTALS: Final = ("none", "estimate", "accurate")
@@ -64,7 +63,7 @@ def check(results: dict[str, Any], resource_type: str, types: tuple[str, ...], p
     for key in results.get("sort", ()):
         for name in types:
             search_type = parameters.named(name, key.parameter).type
-            if search_type not in SEARCH_TYPES or key.parameter in WHOLE:
+            if search_type in ("composite", "special") or key.parameter in WHOLE:
                 raise BadRequest(f"_sort: {key.parameter} (of type {search_type}) has no order.", "_sort")
     for include in results.get("includes", ()):
         _check_include(include, resource_type, parameters)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import Compare
-from fhir_server.search.index_row import COMPARTMENT, DATE, REFERENCE, TOKEN, IndexRow
+from fhir_server.search.index_row import COMPARTMENT, DATE, REFERENCE, TEXT, TOKEN, IndexRow
 from fhir_server.storage.store import Store, Transaction
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +33,14 @@ def reference(name: str, parameter: str = "subject") -> IndexRow:
 
 def compartment(patient_id: str) -> IndexRow:
     return (COMPARTMENT, "Patient", 0, patient_id)
+
+
+def words(text: str, parameter: str = "_content") -> IndexRow:
+    return (TEXT, parameter, 0, text)
+
+
+def has_words(*asked: str, parameter: str = "_content") -> Compare:
+    return Compare(TEXT, parameter, (("words", "words", asked),))
 
 
 def has_code(code: str, parameter: str = "code") -> Compare:

@@ -17,12 +17,14 @@ from tests.storage.resources import (
     compartment,
     date,
     has_code,
+    has_words,
     in_compartment,
     names,
     put,
     reference,
     token,
     version,
+    words,
 )
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +142,29 @@ async def test_index_changes_rows_and_no_version(store: Store) -> None:
     assert (await store.history(History("Patient", "1"))).total == 1
     assert names((await store.search(Search("Patient", has_code("b")))).versions) == ["Patient/1"]
     assert (await store.search(Search("Patient", has_code("a")))).versions == []
+
+
+async def test_words_are_those_of_the_current_version(store: Store) -> None:
+    async def found(*asked: str, parameter: str = "_content") -> list[str]:
+        return names((await store.search(Search("Patient", has_words(*asked, parameter=parameter)))).versions)
+
+    async def index(transaction: Transaction) -> None:
+        await transaction.index("Patient", "1", [token("a"), words("four")])
+
+    await put(store, version("Patient/1"), [words("one two", "_text"), words("one three two")])
+    await put(store, version("Patient/2"), [token("a")])
+    assert (await found("one"), await found("t*"), await found("three", "two")) == (["Patient/1"],) * 3
+    assert (await found("thre"), await found("three", parameter="_text")) == ([], [])
+    await put(store, version("Patient/1", 2), [token("b"), words("one three two")])
+    assert (await found("one"), await found("one", parameter="_text")) == (["Patient/1"], [])
+    await store.transact(index)
+    assert (await found("one"), await found("four")) == ([], ["Patient/1"])
+    await put(store, version("Patient/2", 2), [words("four")])
+    assert await found("four") == ["Patient/1", "Patient/2"]
+    await put(store, version("Patient/1", 3, is_deleted=True), [words("four")])
+    assert await found("four") == ["Patient/2"]
+    await put(store, version("Patient/2", 3), [])
+    assert await found("four") == []
 
 
 # transact

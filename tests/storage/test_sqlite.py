@@ -12,11 +12,11 @@ from fhir_server.foundation.operation_outcome import TooCostly, Unavailable
 from fhir_server.search.condition import And, Compare, Exists, Not
 from fhir_server.search.index_row import STRING
 from fhir_server.storage.sqlite import SqliteStore
-from fhir_server.storage.sqlite.migration import scripts
+from fhir_server.storage.sqlite.migration import APPLICATION, scripts
 from fhir_server.storage.sqlite.printing.comparison import after
 from fhir_server.storage.sqlite.store import Options
 from fhir_server.storage.store import Search, Transaction
-from tests.storage.resources import has_code, names, put, reference, token, version
+from tests.storage.resources import has_code, has_words, names, put, reference, token, version, words
 
 pytestmark = pytest.mark.anyio
 Run = Callable[[str], None]
@@ -52,6 +52,25 @@ async def test_a_newer_database_is_refused(store: SqliteStore, tmp_path: Path, r
     run(f"PRAGMA user_version={len(scripts()) + 1}")
     with pytest.raises(Unavailable, match="newer server"):
         await reopened(tmp_path)
+
+
+async def test_an_older_database_is_brought_up(tmp_path: Path, run: Run) -> None:
+    run(f"{scripts()[0]}; PRAGMA application_id={APPLICATION}; PRAGMA user_version=1")
+    run("INSERT INTO resource_type VALUES (1, 'Patient'); INSERT INTO resource VALUES (1, 1, 'old', 1, 0, 0, '')")
+    run("""INSERT INTO body VALUES (1, '{"id":"old"}'); INSERT INTO index_rows VALUES (1, '{}')""")
+    store = await reopened(tmp_path)
+
+    async def index(transaction: Transaction) -> None:
+        await transaction.index("Patient", "old", [words("one")])
+
+    assert await found_by_words(store, "one") == []
+    await store.transact(index)
+    assert await found_by_words(store, "one") == ["Patient/old"]
+    await store.close()
+
+
+async def found_by_words(store: SqliteStore, word: str) -> list[str]:
+    return names((await store.search(Search("Patient", has_words(word)))).versions)
 
 
 async def test_the_database_of_another_program_is_refused(tmp_path: Path, run: Run) -> None:

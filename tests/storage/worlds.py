@@ -16,6 +16,7 @@ from fhir_server.search.condition import (
     Condition,
     Exists,
     Identity,
+    Near,
     Not,
     OfType,
     Or,
@@ -31,10 +32,12 @@ from fhir_server.search.index_row import (
     MAX_INSTANT,
     MIN_INSTANT,
     NUMBER,
+    POSITION,
     QUANTITY,
     REFERENCE,
     RELATION,
     STRING,
+    TEXT,
     TOKEN,
     URI,
     IndexRow,
@@ -62,7 +65,12 @@ PARAMETERS = {
     URI: ("url",),
     COMPARTMENT: ("Patient", "Encounter"),
     RELATION: GROUNDS,
+    POSITION: ("near",),
+    TEXT: ("_text", "_content"),
 }
+SORTED = tuple(family for family in PARAMETERS if family not in (POSITION, TEXT))
+LATITUDES = (-90.0, -89.999, -45.0, 0.0, 0.001, 48.85, 89.5, 90.0)
+LONGITUDES = (-180.0, -179.999, -0.002, 0.0, 2.35, 90.0, 179.999, 180.0)
 _COLUMN_VALUES: dict[str, Sequence[Any]] = {
     "system": ("", "s", "http://t"),
     "code": TEXTS,
@@ -75,6 +83,9 @@ _COLUMN_VALUES: dict[str, Sequence[Any]] = {
     "compartment_id": IDS,
     "actor": ACTORS,
     "patient_id": IDS,
+    "latitude": LATITUDES,
+    "longitude": LONGITUDES,
+    "words": ("a", "ab abc é", "a b c", "abc 1", "ab 日本語"),
 }
 
 
@@ -124,7 +135,7 @@ def _ordered(values: Sequence[Any]) -> st.SearchStrategy[tuple[Any, Any]]:
 def rows(draw: st.DrawFn) -> IndexRow:
     family = draw(st.sampled_from(tuple(PARAMETERS)))
     parameter = draw(st.sampled_from(PARAMETERS[family]))
-    element = draw(st.sampled_from((0, 0, 1, 2)))
+    element = 0 if family == TEXT else draw(st.sampled_from((0, 0, 1, 2)))
     names = COLUMNS[family]
     columns: dict[str, Any] = {}
     if "low" in names:
@@ -155,7 +166,8 @@ def worlds(draw: st.DrawFn) -> World:
         content = b"" if is_deleted else f'{{"id":"{resource_id}"}}'.encode()
         version = Version(resource_type, resource_id, 1, updated, content, is_deleted)
         own = draw(st.lists(rows(), min_size=2, max_size=8)) + draw(st.lists(_links_to(references), max_size=3))
-        items.append(Item(version, tuple(own)))
+        texts = {row[1]: row for row in own if row[0] == TEXT}
+        items.append(Item(version, (*(row for row in own if row[0] != TEXT), *texts.values())))
     return World(tuple(items))
 
 
@@ -167,6 +179,9 @@ _NUMBER_OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in")
 def tests_on(draw: st.DrawFn, family: int, row: IndexRow | None) -> Test:
     """A test; mostly with the value of `row`, so that it is passed by some and not by others."""
     names = COLUMNS[family]
+    if family == TEXT:
+        words = st.sampled_from(("a", "ab", "a*", "é", "1", "日*", "c", "unknown"))
+        return ("words", "words", tuple(draw(st.lists(words, min_size=1, max_size=2))))
     column = draw(st.sampled_from(names))
     pool: Sequence[Any] = _COLUMN_VALUES.get(column, FLOATS if family in (NUMBER, QUANTITY) else INSTANTS)
     operator = draw(st.sampled_from(_NUMBER_OPERATORS if column in ("low", "high") else _TEXT_OPERATORS))
@@ -192,6 +207,8 @@ def compares(draw: st.DrawFn, known: Sequence[IndexRow]) -> Compare:
     else:
         row, family = None, draw(st.sampled_from(tuple(PARAMETERS)))
         parameter = draw(st.sampled_from((*PARAMETERS[family], "unused")))
+    if family == POSITION:
+        return Compare(family, parameter)
     return Compare(family, parameter, tuple(draw(st.lists(tests_on(family, row), max_size=3))))
 
 
@@ -219,6 +236,13 @@ def _leaves(known: Sequence[IndexRow]) -> st.SearchStrategy[Condition]:
         st.lists(UPDATES, max_size=2).map(lambda tests: Updated(tuple(tests))),
         st.lists(st.sampled_from((*TYPES, "Unused")), max_size=2).map(lambda types: OfType(tuple(types))),
         st.builds(Related, actors.map(tuple), grounds.map(tuple)),
+        st.builds(
+            Near,
+            st.sampled_from(("near", "near", "unused")),
+            st.sampled_from(LATITUDES),
+            st.sampled_from(LONGITUDES),
+            st.sampled_from((0.0, 150.0, 50_000.0, 6_000_000.0, 20_100_000.0)),
+        ),
     )
 
 
@@ -242,7 +266,7 @@ def conditions(world: World) -> st.SearchStrategy[Condition]:
 
 SORTS = st.one_of(
     st.builds(Sort, st.sampled_from(("_id", "_lastUpdated")), st.just(0), st.booleans()),
-    st.sampled_from([(family, name) for family, names in PARAMETERS.items() for name in names]).flatmap(
+    st.sampled_from([(family, name) for family in SORTED for name in PARAMETERS[family]]).flatmap(
         lambda pair: st.builds(Sort, st.just(pair[1]), st.just(pair[0]), st.booleans())
     ),
     st.builds(Sort, st.sampled_from(PARAMETERS[DATE]), st.just(DATE), st.booleans()),

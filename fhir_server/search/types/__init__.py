@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from fhir_server.search.condition import Condition
-from fhir_server.search.types import date, number, quantity, reference, string, token, uri
+from fhir_server.search.types import date, number, quantity, reference, special, string, token, uri
 from fhir_server.search.types.value import Leaf, Use
 
 
@@ -39,5 +39,6 @@ SEARCH_TYPES: Final[dict[str, SearchType]] = {
     "quantity": quantity,
     "reference": reference,
     "uri": uri,
+    "special": special,
 }
 """Composite stands apart: it has no rows of its own, only those of its components."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import apsw
 
 from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unavailable
+from fhir_server.search.match import distance_metres
 
 Recorder = Callable[[str], None]
 
@@ -43,6 +44,10 @@ def refusal(error: apsw.Error) -> FhirError:
     return Unavailable("The database cannot answer: see the server's log.")
 
 
+def _distance_metres(*points: Any) -> float:
+    return distance_metres(*points)
+
+
 class Connection:
     """One connection to the database file.
 
@@ -58,6 +63,7 @@ class Connection:
             self._engine = apsw.Connection(str(path), statementcachesize=256)
             self._engine.set_busy_timeout(int(busy_seconds * 1000))
             self._engine.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
+            self._engine.create_scalar_function("distance_metres", _distance_metres, 4, deterministic=True)
             for pragma in (*_PRAGMAS, f"cache_size=-{cache_bytes // 1024}"):
                 self._engine.execute(f"PRAGMA {pragma}")
         except apsw.Error as error:

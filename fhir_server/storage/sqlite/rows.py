@@ -7,6 +7,7 @@ A *key* is a row as it is stored, without the resource: `(p, columns ..., elemen
 
 import sys
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +16,12 @@ from fhir_server.search.index_row import (
     COMPARTMENT,
     DATE,
     NUMBER,
+    POSITION,
     QUANTITY,
     REFERENCE,
     RELATION,
     STRING,
+    TEXT,
     TOKEN,
     URI,
     IndexRow,
@@ -59,9 +62,13 @@ FAMILIES: Final[dict[int, Family]] = {
     URI: Family("uri", ("value",)),
     COMPARTMENT: Family("compartment", ("compartment_id", "type")),
     RELATION: Family("relation", ("actor", "patient_id", "low", "high")),
+    POSITION: Family("position", ("latitude", "longitude")),
+    TEXT: Family("words", ("digest",)),
 }
-INSERTS: Final = {number: family.insert for number, family in FAMILIES.items()}
-DELETES: Final = {number: family.delete for number, family in FAMILIES.items()}
+INSERTS: Final = {number: family.insert for number, family in FAMILIES.items() if number != TEXT}
+DELETES: Final = {number: family.delete for number, family in FAMILIES.items() if number != TEXT}
+TEXT_COLUMNS: Final = {"_text": "narrative", "_content": "content"}
+"""The columns of table `words`, which has a row a resource; a key of TEXT has but the digest of what is there."""
 
 
 _GREATEST: Final = sys.float_info.max
@@ -84,6 +91,8 @@ _COLUMNS: Final[dict[int, Callable[[Naming, str, IndexRow], Key]]] = {
     URI: lambda naming, _, row: (row[3], row[2]),
     COMPARTMENT: lambda naming, resource_type, row: (row[3], naming.resource_type(resource_type), row[2]),
     RELATION: lambda naming, _, row: (row[3], row[4], row[5], row[6], row[2]),
+    POSITION: lambda naming, _, row: (float(row[3]), float(row[4]), row[2]),
+    TEXT: lambda naming, _, row: (blake2b(row[3].encode(), digest_size=8).hexdigest(), row[2]),
 }
 
 
@@ -99,6 +108,11 @@ def keys_of(naming: Naming, resource_type: str, rows: Sequence[IndexRow]) -> Key
         else:
             keys[family] = {key}
     return keys
+
+
+def words_of(rows: Sequence[IndexRow]) -> tuple[str, ...]:
+    """Return what a resource's rows say for each column of table `words`."""
+    return tuple(next((row[3] for row in rows if row[:2] == (TEXT, name)), "") for name in TEXT_COLUMNS)
 
 
 _encode: Final = msgspec.json.Encoder().encode

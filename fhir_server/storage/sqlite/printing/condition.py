@@ -15,6 +15,7 @@ from fhir_server.search.condition import (
     Condition,
     Exists,
     Identity,
+    Near,
     Never,
     Not,
     OfType,
@@ -23,10 +24,11 @@ from fhir_server.search.condition import (
     Same,
     Updated,
 )
-from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION, TEXT
 from fhir_server.storage.sqlite.printing.comparison import comparison
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
 from fhir_server.storage.sqlite.printing.source import source
+from fhir_server.storage.sqlite.printing.special import has_words, is_near
 from fhir_server.storage.sqlite.session import NOW
 
 
@@ -56,12 +58,14 @@ def _not(printer: Printer, condition: Not, subject: Subject) -> str:
 
 
 def _compare(printer: Printer, condition: Compare, subject: Subject) -> str:
+    if condition.family == TEXT:
+        return has_words(printer, condition, subject)
     rows = source(printer, condition, subject)
     return f"EXISTS (SELECT 1 FROM {rows.table} WHERE {_joined(' AND ', '1', list(rows.where))})"
 
 
 def _same(printer: Printer, condition: Same, subject: Subject) -> str:
-    if not condition.comparisons:
+    if not condition.comparisons or any(compare.family == TEXT for compare in condition.comparisons):
         return "0"
     sources = [source(printer, compare, subject) for compare in condition.comparisons]
     elements = [rows.expressions["element"] for rows in sources]
@@ -162,4 +166,5 @@ _PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
     OfType: _of_type,
     Exists: _exists,
     Related: _related,
+    Near: is_near,
 }

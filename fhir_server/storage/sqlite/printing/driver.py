@@ -14,18 +14,20 @@ from fhir_server.search.condition import (
     Condition,
     Exists,
     Identity,
+    Near,
     Or,
     Related,
     Same,
     Updated,
     all_of,
 )
-from fhir_server.search.index_row import COMPARTMENT, DATE, REFERENCE, RELATION
+from fhir_server.search.index_row import COMPARTMENT, DATE, POSITION, REFERENCE, RELATION, TEXT
 from fhir_server.storage.sqlite.printing.comparison import comparison, tests_of
 from fhir_server.storage.sqlite.printing.condition import holds
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
 from fhir_server.storage.sqlite.printing.rank import LEADING, NEVER, parts, rank
 from fhir_server.storage.sqlite.printing.source import rows_of
+from fhir_server.storage.sqlite.printing.special import box, within_distance, words_asked
 from fhir_server.storage.sqlite.rows import FAMILIES
 from fhir_server.storage.sqlite.session import NOW
 
@@ -78,6 +80,8 @@ def _types(printer: Printer, subject: Subject) -> str:
 
 
 def _compare(printer: Printer, condition: Compare, subject: Subject) -> Driver:
+    if condition.family == TEXT:
+        return _worded(printer, condition)
     family, alias = FAMILIES[condition.family], printer.alias()
     expressions = {column: f"{alias}.{column}" for column in family.columns}
     where = [f"{alias}.p {_parameters(printer, condition, subject)}"]
@@ -90,6 +94,23 @@ def _compare(printer: Printer, condition: Compare, subject: Subject) -> Driver:
     if condition.family == REFERENCE:
         is_ordered = is_ordered and "target_type" in named
     return Driver(f"{family.table} {alias}{_index(condition)}", tuple(where), f"{alias}.rid", is_ordered)
+
+
+def _worded(printer: Printer, condition: Compare) -> Driver:
+    alias, asked = printer.alias(), words_asked(condition)
+    where = (f"{alias}.words MATCH {printer.bind(asked)}",) if asked else ("0",)
+    return Driver(f"words {alias}", where, f"{alias}.rowid")
+
+
+def _near(printer: Printer, condition: Near, subject: Subject) -> Driver:
+    alias = printer.alias()
+    expressions = {column: f"{alias}.{column}" for column in FAMILIES[POSITION].columns}
+    where = [
+        f"{alias}.p {_parameters(printer, Compare(POSITION, condition.parameter), subject)}",
+        *box(printer, condition, expressions),
+        within_distance(printer, condition, expressions),
+    ]
+    return Driver(f"position {alias}", tuple(where), f"{alias}.rid")
 
 
 def _index(condition: Compare) -> str:
@@ -187,6 +208,7 @@ _DRIVERS: Final[dict[type, Callable[[Printer, Any, Subject], Driver]]] = {
     Compare: _compare,
     Same: _same,
     Exists: _exists,
+    Near: _near,
     Related: _related,
     Updated: _updated,
 }

@@ -7,13 +7,27 @@ category, the documents of an author) comes late.
 from collections.abc import Callable
 from typing import Any, Final
 
-from fhir_server.search.condition import And, Compare, Condition, Exists, Identity, Or, Related, Same, Updated
-from fhir_server.search.index_row import COMPARTMENT, DATE, NUMBER, QUANTITY, REFERENCE, RELATION, STRING, TOKEN, URI
+from fhir_server.search.condition import And, Compare, Condition, Exists, Identity, Near, Or, Related, Same, Updated
+from fhir_server.search.index_row import (
+    COMPARTMENT,
+    DATE,
+    NUMBER,
+    POSITION,
+    QUANTITY,
+    REFERENCE,
+    RELATION,
+    STRING,
+    TEXT,
+    TOKEN,
+    URI,
+)
 
 FREQUENT: Final = 35
 """From this rank on, an index may find a large part of all resources."""
 
 INTERVAL: Final = 60
+WORDS: Final = 30
+NEARNESS: Final = 32
 NEVER: Final = 1000
 """The rank of what no index answers."""
 
@@ -67,7 +81,9 @@ def _compare(condition: Compare) -> int:
     if condition.family in (DATE, NUMBER, QUANTITY):
         is_bounded = "low" in operators or "high" in operators
         return INTERVAL if is_bounded else NEVER
-    if condition.family == RELATION:
+    if condition.family == TEXT:
+        return WORDS if condition.tests else NEVER
+    if condition.family in (RELATION, POSITION):
         return NEVER
     leading = operators.get(LEADING[condition.family])
     if leading not in ("eq", "in", "prefix") or (condition.family == REFERENCE and "target_type" not in operators):
@@ -93,5 +109,6 @@ _RANKS: Final[dict[type, Callable[[Any], int]]] = {
     Same: _same,
     Exists: _exists,
     Related: lambda _: 38,
+    Near: lambda _: NEARNESS,
     Updated: lambda _: 70,
 }

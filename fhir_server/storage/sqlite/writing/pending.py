@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation.resource import Version
-from fhir_server.search.index_row import RELATION
+from fhir_server.search.index_row import RELATION, TEXT
 from fhir_server.storage.sqlite.connection import Connection
 from fhir_server.storage.sqlite.instants import microseconds
 from fhir_server.storage.sqlite.rows import DELETES, INSERTS, Keys, pack
@@ -23,7 +23,21 @@ _KEEP: Final = """INSERT INTO history
 _UPDATE: Final = "UPDATE resource SET version_id = ?, last_updated = ?, is_deleted = ? WHERE rid = ?"
 _UPDATE_BODY: Final = "UPDATE body SET content = ? WHERE rid = ?"
 _UPDATE_ROWS: Final = "UPDATE index_rows SET content = ? WHERE rid = ?"
+_REMOVE_WORDS: Final = "DELETE FROM words WHERE rowid = ?"
+_ADD_WORDS: Final = "INSERT INTO words (rowid, narrative, content) VALUES (?, ?, ?)"
 _JOURNAL: Final = "INSERT INTO journal (entry) VALUES (?)"
+_IN_ORDER: Final = (
+    _CREATE,
+    _CREATE_BODY,
+    _CREATE_ROWS,
+    _KEEP,
+    _UPDATE,
+    _UPDATE_BODY,
+    _UPDATE_ROWS,
+    _REMOVE_WORDS,
+    _ADD_WORDS,
+    _JOURNAL,
+)
 
 Line = tuple[Any, ...]
 
@@ -89,6 +103,13 @@ class Pending:
         self._line(_UPDATE_ROWS, (pack(keys), current.rid))
         self._change(current.rid, current.keys, indexed(keys, current.is_deleted))
 
+    def text(self, rid: int, words: tuple[str, ...], *, is_new: bool) -> None:
+        """Add other words for a resource."""
+        if not is_new:
+            self._line(_REMOVE_WORDS, (rid,))
+        if any(words):
+            self._line(_ADD_WORDS, (rid, *words))
+
     def journal(self, entry: bytes) -> None:
         """Add an audit entry."""
         self._line(_JOURNAL, (entry,))
@@ -104,7 +125,7 @@ class Pending:
 
     def send(self, connection: Connection) -> None:
         """Send the writes to the engine, within its open transaction, and forget them."""
-        for statement in (_CREATE, _CREATE_BODY, _CREATE_ROWS, _KEEP, _UPDATE, _UPDATE_BODY, _UPDATE_ROWS, _JOURNAL):
+        for statement in _IN_ORDER:
             lines = self._lines.get(statement)
             if lines:
                 connection.many(statement, lines)
@@ -119,10 +140,14 @@ class Pending:
 
     def _change(self, rid: int, old: Keys, new: Keys) -> None:
         for family, keys in new.items():
+            if family == TEXT:
+                continue
             added = keys - old[family] if family in old else keys
             if added:
                 self._added.setdefault(family, []).extend([(*key, rid) for key in added])
         for family, keys in old.items():
+            if family == TEXT:
+                continue
             removed = keys - new[family] if family in new else keys
             if removed:
                 self._removed.setdefault(family, []).extend([(*key, rid) for key in removed])

@@ -7,11 +7,11 @@ from typing import Any, Final
 from fhir_server.foundation.operation_outcome import VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import ALWAYS, Condition
-from fhir_server.search.index_row import IndexRow
+from fhir_server.search.index_row import TEXT, IndexRow
 from fhir_server.storage.sqlite import record as kept
 from fhir_server.storage.sqlite.history import history as history_of
 from fhir_server.storage.sqlite.reading import read, vread
-from fhir_server.storage.sqlite.rows import keys_of, unpack
+from fhir_server.storage.sqlite.rows import Keys, keys_of, unpack, words_of
 from fhir_server.storage.sqlite.search import search as search_of
 from fhir_server.storage.sqlite.session import Printed, Session
 from fhir_server.storage.sqlite.writing.group import Group
@@ -72,9 +72,12 @@ class SqliteTransaction:
             raise VersionConflict(f"{version.reference} is at version {expected - 1}: read it again, then repeat.")
         keys = keys_of(naming, version.resource_type, rows)
         if current is None:
-            self._pending.create(self._group.next_rid(), resource_type, version, keys)
+            rid = self._group.next_rid()
+            self._pending.create(rid, resource_type, version, keys)
         else:
+            rid = current.rid
             self._pending.update(current, resource_type, version, keys)
+        self._put_words(rid, current, keys, rows)
 
     async def index(self, resource_type: str, resource_id: str, rows: Sequence[IndexRow]) -> None:
         """See Transaction.index; an unknown resource is left alone."""
@@ -83,6 +86,7 @@ class SqliteTransaction:
         if current is not None:
             keys = keys_of(self._group.naming, resource_type, rows)
             self._pending.index(current, number, resource_id, keys)
+            self._put_words(current.rid, current, keys, rows)
 
     async def put_record(self, kind: str, key: str, content: bytes, expires_at: datetime | None = None) -> None:
         """See Transaction.put_record."""
@@ -129,6 +133,11 @@ class SqliteTransaction:
         if self._is_over:
             raise RuntimeError("the transaction is over")
         return self._group.session
+
+    def _put_words(self, rid: int, current: Current | None, keys: Keys, rows: Sequence[IndexRow]) -> None:
+        before = None if current is None else current.keys.get(TEXT)
+        if keys.get(TEXT) != before:
+            self._pending.text(rid, words_of(rows), is_new=before is None)
 
     def _current(self, resource_type: int, resource_id: str) -> Current | None:
         key = (resource_type, resource_id)
