@@ -3,9 +3,14 @@
 Spec: security.html#identity
 """
 
+from typing import Final
+
 from fhir_server.access.grant import Grant
 from fhir_server.access.rows import AUTHOR, DEPOSITOR, refers_to
 from fhir_server.search.condition import Condition, any_of
+
+PERSONAL_KINDS: Final = frozenset({"patient", "representative"})
+"""Those who hold a record, or act for who holds it."""
 
 
 def acts_as(grant: Grant) -> tuple[str, ...]:

@@ -8,14 +8,17 @@ from typing import Any, Final
 
 from fhir_server.access.authors import author_rows
 from fhir_server.access.directory import DIRECTORY_TYPES, PROFESSIONAL_TYPES
-from fhir_server.access.labels import HIDDEN_FROM_PATIENT, label_rows
+from fhir_server.access.labels import HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES, label_rows
 from fhir_server.access.relations.care import care_team_rows, encounter_rows
 from fhir_server.access.relations.consent import consent_rows
+from fhir_server.access.relations.persons import patient_rows, related_person_rows
 from fhir_server.access.rows import (
     ATTACHMENT,
     AUTHOR,
     DEPOSITOR,
     DOCUMENT,
+    DOCUMENT_CLASS,
+    DOCUMENT_TYPE,
     LABEL,
     local_reference,
     reference_row,
@@ -23,12 +26,19 @@ from fhir_server.access.rows import (
 )
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION, TOKEN, IndexRow
 
-_ACCESS_PARAMETERS: Final = frozenset({ATTACHMENT, AUTHOR, DEPOSITOR, DOCUMENT, LABEL})
+_ACCESS_PARAMETERS: Final = frozenset({ATTACHMENT, AUTHOR, DEPOSITOR, DOCUMENT, DOCUMENT_CLASS, DOCUMENT_TYPE, LABEL})
+_TAKEN_FROM_ALL: Final = frozenset({DOCUMENT, DOCUMENT_CLASS, DOCUMENT_TYPE, LABEL})
 _SUBJECTS: Final = {"Device": "patient", "Task": "for"}
 """Choice: types that R4 leaves out of the Patient compartment although they say whose they are."""
 
 ATTACHED_TYPES: Final = frozenset({"Binary", "Bundle"})
 """What a DocumentReference points at, and thereby governs."""
+
+_UNHEARD: Final = {
+    "Patient": frozenset({HIDDEN_FROM_PATIENT}),
+    "RelatedPerson": frozenset({HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES}),
+}
+"""Labels that would tell the depositor, by his type, that what he named exists."""
 
 GOVERNED_TYPES: Final = ATTACHED_TYPES | {"AuditEvent", "DocumentManifest", "List", "Provenance"}
 """Types that name their governors in their own elements; others only in `meta.source`."""
@@ -39,7 +49,7 @@ def access_rows(resource: dict[str, Any], depositor: str, inherited: Iterable[In
 
     `depositor` is "" on an open server; `inherited` is what `inherit` gives of the resource's governors.
     """
-    rows = label_rows(resource) + author_rows(resource)
+    rows = label_rows(resource) + author_rows(resource) + _kind_rows(resource)
     if depositor:
         rows.append(reference_row(DEPOSITOR, depositor))
     rows += [reference_row(DOCUMENT, reference) for reference in governors(resource)]
@@ -56,7 +66,25 @@ def _relation_rows(resource: dict[str, Any], depositor: str) -> list[IndexRow]:
             return consent_rows(resource)
         case "Encounter":
             return encounter_rows(resource, depositor)
+        case "Patient":
+            return patient_rows(resource)
+        case "RelatedPerson":
+            return related_person_rows(resource, depositor)
     return []
+
+
+def _kind_rows(resource: dict[str, Any]) -> list[IndexRow]:
+    """Return the types and classes of a DocumentReference, which what it governs inherits."""
+    if resource.get("resourceType") != "DocumentReference":
+        return []
+    concepts = [(DOCUMENT_TYPE, resource.get("type", {}))]
+    concepts += [(DOCUMENT_CLASS, concept) for concept in resource.get("category", ())]
+    return [
+        (TOKEN, parameter, 0, coding.get("system", ""), coding["code"])
+        for parameter, concept in concepts
+        for coding in concept.get("coding", ())
+        if "code" in coding
+    ]
 
 
 def _compartment_rows(resource: dict[str, Any]) -> list[IndexRow]:
@@ -118,14 +146,14 @@ def inherit(
 ) -> list[IndexRow]:
     """Return what a resource with these rows takes from its governors, given as (reference, rows).
 
-    Labels and further governors of all of them: what one hides is hidden. Authors, depositors and (when it has none
-    of its own) compartments only where all agree: what one opens does not open another. A trace takes no authors: who
-    wrote a document does not thereby see who read it. Directory types open to all and say nothing. To a person who
-    names what he may not see, it is as if he named nothing: see `_is_known`.
+    Labels, kinds of document and further governors of all of them: what one hides is hidden. Authors, depositors and
+    (when it has none of its own) compartments only where all agree: what one opens does not open another. A trace takes
+    no authors: who wrote a document does not thereby see who read it. Directory types open to all and say nothing. To a
+    person who names what he may not see, it is as if he named nothing: see `_is_known`.
     """
-    is_patients = depositor.startswith("Patient/")
-    taken = [row for _, some in governing for row in some if row[1] in (LABEL, DOCUMENT)]
-    taken = [row for row in taken if not (is_patients and row[-1] == HIDDEN_FROM_PATIENT)]
+    unheard = _UNHEARD.get(depositor.partition("/")[0], frozenset())
+    taken = [row for _, some in governing for row in some if row[1] in _TAKEN_FROM_ALL]
+    taken = [row for row in taken if not (row[1] == LABEL and row[-1] in unheard)]
     heard = [
         set(some)
         for reference, some in governing

@@ -20,13 +20,30 @@ class Scope(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
 
 
+class App(msgspec.Struct, frozen=True):
+    """An app of the catalogue, as its registration says.
+
+    `reference` is its Device, which consents name; `purpose` a code of `rules.app.LAWFUL_PURPOSES`; `is_referenced`
+    says that the authorities list it today.
+    """
+
+    reference: str
+    purpose: str
+    is_referenced: bool
+
+
 class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     """What a verified token says of the caller.
 
-    `kind` is "patient", "professional", "system" (a client without a user) or "open" (no authorization at all).
-    `actor` is a reference ("Practitioner/1", "Patient/1", "Device/lab"); `organizations` are references that act too.
-    `patient_id` is the launch context's patient (for a patient user: himself). `is_operator`: a system client that
-    the operator trusts with every record; other system clients see what they deposited.
+    `kind` is "patient", "representative" (of another patient), "professional", "system" (a client without a user) or
+    "open" (no authorization at all).
+    `actor` is a reference ("Practitioner/1", "Patient/1", "RelatedPerson/1", "Device/lab"); `organizations` are
+    references that act too. `patient_id` is the launch context's patient (for a patient user: himself; for a
+    representative: whom he represents). `profession` is a code of TRE_G15. `purpose_of_use` is a code of `modes`;
+    `reason` what a professional gave for breaking the glass. `is_secret`: a professional's secret connection, for care
+    that a minor asks to hide from his representatives. `app` is None for software that is in no catalogue: the
+    patient's own pages, a professional's software. `is_operator`: a system client that the operator trusts with every
+    record; other system clients see what they deposited.
     """
 
     kind: str
@@ -41,6 +58,9 @@ class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     is_operator: bool = False
     expires_at: datetime | None = None
     display: str = ""
+    reason: str = ""
+    is_secret: bool = False
+    app: App | None = None
 
 
 OPEN = Grant(kind="open", actor="", client_id="", display="open server")

@@ -6,11 +6,13 @@ Spec: security-labels.html, https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibil
 from collections.abc import Iterable
 from typing import Any, Final
 
-from fhir_server.access.callers import deposited, is_his
+from fhir_server.access.callers import PERSONAL_KINDS, deposited, is_his
+from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
+from fhir_server.access.relations.ground import EVERYONE, MASK_ALL
 from fhir_server.access.rows import LABEL
 from fhir_server.access.rule import CONSULTING, Rule
-from fhir_server.search.condition import Compare, Condition, all_of, none_of
+from fhir_server.search.condition import Compare, Condition, Related
 from fhir_server.search.index_row import TOKEN, IndexRow
 
 VISIBILITY_SYSTEM: Final = (
@@ -22,6 +24,9 @@ HIDDEN_FROM_PROFESSIONALS: Final = "MASQUE_PS"
 HIDDEN_FROM_PATIENT: Final = "INVISIBLE_PATIENT"
 HIDDEN_FROM_REPRESENTATIVES: Final = "INVISIBLE_REPRESENTANTS_LEGAUX"
 LABELS: Final = frozenset({HIDDEN_FROM_PROFESSIONALS, HIDDEN_FROM_PATIENT, HIDDEN_FROM_REPRESENTATIVES})
+
+_NOT_MASKED: Final = frozenset({"CareTeam", "Consent", "Patient"})
+"""Who masks all his documents is still known, with his care team, to those who care for him."""
 
 
 def label_rows(resource: dict[str, Any]) -> list[IndexRow]:
@@ -42,11 +47,18 @@ def rules(grant: Grant) -> Iterable[Rule]:
     """Deny what is hidden from the caller; nothing is hidden from the one who deposited it, or wrote it for a record.
 
     Choice: R.1111-49 leaves a masked document to the professional who deposited it; the public pages say its author.
-    Both keep it. A patient keeps what he deposited himself.
+    Both keep it, also when the patient masks everything. A patient keeps what he deposited himself. What a patient may
+    not see yet, his representatives do not see either: they would tell him.
     """
     if grant.kind == "professional":
-        masked = all_of(labelled(HIDDEN_FROM_PROFESSIONALS), none_of(is_his(grant)))
-        yield Rule("masked", CONSULTING, masked, is_denial=True)
-    elif grant.kind == "patient":
-        hidden = all_of(labelled(HIDDEN_FROM_PATIENT), none_of(deposited(grant)))
-        yield Rule("hidden-from-patient", CONSULTING, hidden, is_denial=True)
+        masked = labelled(HIDDEN_FROM_PROFESSIONALS)
+        yield Rule("masked", CONSULTING, masked, is_denial=True, unless=is_his(grant))
+        everything = Related((EVERYONE,), (MASK_ALL,))
+        spared = DIRECTORY_TYPES | _NOT_MASKED
+        yield Rule("all-masked", CONSULTING, everything, except_types=spared, is_denial=True, unless=is_his(grant))
+    if grant.kind in PERSONAL_KINDS:
+        hidden = labelled(HIDDEN_FROM_PATIENT)
+        yield Rule("hidden-from-patient", CONSULTING, hidden, is_denial=True, unless=deposited(grant))
+    if grant.kind == "representative":
+        hidden = labelled(HIDDEN_FROM_REPRESENTATIVES)
+        yield Rule("hidden-from-representatives", CONSULTING, hidden, is_denial=True, unless=deposited(grant))

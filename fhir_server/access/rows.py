@@ -16,6 +16,8 @@ DEPOSITOR: Final = "_depositor"
 DOCUMENT: Final = "_document"
 ATTACHMENT: Final = "_attachment"
 LABEL: Final = "_label"
+DOCUMENT_TYPE: Final = "_documentType"
+DOCUMENT_CLASS: Final = "_documentClass"
 
 _LOCAL = re.compile(
     r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.*)?", re.ASCII

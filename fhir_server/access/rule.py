@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from fhir_server.search.condition import Condition
+from fhir_server.search.condition import NEVER, Condition
 
 CREATE: Final = frozenset("c")
 READING: Final = frozenset("rs")
@@ -22,7 +22,7 @@ EVERY_TYPE: Final[frozenset[str]] = frozenset()
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """Allow, or deny, interactions on the resources of some types that meet a condition.
+    """Allow, or deny, interactions on the resources of some types that meet a condition, unless they meet another.
 
     `reason` is the code that traces and explanations show. `interactions` are letters of "cruds", as in a scope.
     `types` EVERY_TYPE means all; `except_types` are taken away from them.
@@ -34,3 +34,4 @@ class Rule(msgspec.Struct, frozen=True):
     types: frozenset[str] = EVERY_TYPE
     except_types: frozenset[str] = frozenset()
     is_denial: bool = False
+    unless: Condition = NEVER

@@ -18,6 +18,7 @@ from tests.access.world import ACTORS, grant_of, resource_of, subject_of
 
 CASES = list(csv.DictReader(Path(__file__).with_name("matrix.csv").read_text(encoding="utf-8").splitlines()))
 NOW = 1_000
+FOR_EVERYONE = {"closed", "mask-all", "no-break-glass", "no-regulation"}
 FORCE = {"expired": (0, NOW), "future": (NOW + 1, 2_000), "": (0, 2_000)}
 
 
@@ -26,10 +27,19 @@ def relations(text: str) -> tuple[IndexRow, ...]:
     for relation in filter(None, text.split("+")):
         words = relation.split()
         force = words.pop(0) if words[0] in FORCE else ""
-        actor = ACTORS["his hospital"] if "hospital" in words else "*" if "everyone" in words else ACTORS["doctor"]
         patient_id = "2" if "stranger" in words else "1"
-        rows.append((RELATION, words[0], 0, actor, patient_id, *FORCE[force]))
+        rows.append((RELATION, words[0], 0, actor_of(words), patient_id, *FORCE[force]))
     return tuple(rows)
+
+
+def actor_of(words: list[str]) -> str:
+    if "everyone" in words or words[0] in FOR_EVERYONE:
+        return "*"
+    if words[0].startswith("app-"):
+        return ACTORS["another app" if "another" in words else "app"]
+    if words[0] == "minor":
+        return ACTORS["patient"]
+    return ACTORS["his hospital"] if "hospital" in words else ACTORS.get(words[0], ACTORS["doctor"])
 
 
 def answer(case: dict[str, str], decide: Callable[[Grant, str, str], Condition] = decide) -> str:
@@ -38,7 +48,7 @@ def answer(case: dict[str, str], decide: Callable[[Grant, str, str], Condition] 
         within = decide(grant_of(case["caller"]), case["interaction"], resource["resourceType"])
     except Forbidden:
         return "refused"
-    subject = subject_of(resource, ACTORS.get(case["depositor"], ""))
+    subject = subject_of(resource, ACTORS.get(case["depositor"], ""), case["document"])
     return "yes" if match(within, subject, Alone(NOW, relations(case["relation"]))) else "no"
 
 
@@ -58,7 +68,7 @@ def test_a_decision_on_all_types_says_the_same_as_on_one() -> None:
         except Forbidden:
             assert case["expected"] == "refused", case["case"]
             continue
-        subject = subject_of(resource, ACTORS.get(case["depositor"], ""))
+        subject = subject_of(resource, ACTORS.get(case["depositor"], ""), case["document"])
         is_seen = match(within, subject, Alone(NOW, relations(case["relation"])))
         assert is_seen == (case["expected"] == "yes"), case["case"]
 

@@ -29,7 +29,7 @@ ASKED = datetime(2026, 6, 1, tzinfo=UTC)
 
 OPERATOR = Grant("system", "Device/hospital", "hospital", parse_scopes("system/*.cruds"), is_operator=True)
 PATIENT = Grant("patient", "Patient/1", "app", parse_scopes("patient/*.cruds"), patient_id="1")
-DOCTOR = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.cruds"))
+DOCTOR = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.cruds"), profession="10")
 
 Ask = tuple[str, str, str, str]
 """(interaction, type, id, query)"""

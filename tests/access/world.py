@@ -1,12 +1,14 @@
 """A small record: one patient, one stranger, and those who want to see."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from fhir_server.access.extract import access_rows
-from fhir_server.access.grant import OPEN, Grant
+from fhir_server.access.grant import OPEN, App, Grant
 from fhir_server.access.labels import VISIBILITY_SYSTEM
+from fhir_server.access.rows import DOCUMENT, reference_row
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.search.extract import Extractor
 from fhir_server.search.index_row import IndexRow
@@ -21,11 +23,22 @@ DOCTOR = Grant(
     "software",
     parse_scopes("user/*.cruds"),
     organizations=("Organization/hospital",),
+    profession="10",
 )
 LABORATORY = Grant("system", "Device/laboratory", "laboratory", parse_scopes("system/*.cruds"))
 OPERATOR = Grant("system", "Device/operator", "operator", parse_scopes("system/*.cruds"), is_operator=True)
 
+PARENT = Grant(
+    "representative", "RelatedPerson/parent", "portal", parse_scopes("patient/*.cruds"), patient_id="1", user_id="p"
+)
+TRACKER = App("Device/tracker", "prevention", True)
+ENDS = datetime(2026, 11, 1, tzinfo=UTC)
+
 ACTORS = {
+    "parent": "RelatedPerson/parent",
+    "guardian": "RelatedPerson/guardian",
+    "another app": "Device/other",
+    "app": "Device/tracker",
     "patient": "Patient/1",
     "doctor": "Practitioner/doctor",
     "his hospital": "Organization/hospital",
@@ -35,12 +48,43 @@ ACTORS = {
 }
 
 
+BREAKING: dict[str, Any] = {
+    "purpose_of_use": "bris_de_glace",
+    "patient_id": "1",
+    "reason": "unconscious",
+    "expires_at": ENDS,
+}
+CALLING: dict[str, Any] = {"purpose_of_use": "centre_15", "patient_id": "1", "expires_at": ENDS}
+CHANGED: dict[str, tuple[Grant, dict[str, Any]]] = {
+    "pharmacist": (DOCTOR, {"profession": "21"}),
+    "dentist": (DOCTOR, {"profession": "40"}),
+    "podiatrist": (DOCTOR, {"profession": "80"}),
+    "social worker": (DOCTOR, {"profession": "41"}),
+    "doctor doing research": (DOCTOR, {"purpose_of_use": "HRESCH"}),
+    "doctor breaking the glass": (DOCTOR, BREAKING),
+    "doctor breaking the glass without a reason": (DOCTOR, {**BREAKING, "reason": ""}),
+    "doctor breaking the glass without an end": (DOCTOR, {**BREAKING, "expires_at": None}),
+    "doctor breaking the glass of everybody": (DOCTOR, {**BREAKING, "patient_id": ""}),
+    "emergency call doctor": (DOCTOR, CALLING),
+    "emergency call nurse": (DOCTOR, {**CALLING, "profession": "60"}),
+    "doctor in secret": (DOCTOR, {"is_secret": True}),
+    "parent": (PARENT, {}),
+    "guardian": (PARENT, {"actor": "RelatedPerson/guardian"}),
+    "tracker app": (PATIENT, {"app": TRACKER}),
+    "unlisted app": (PATIENT, {"app": App("Device/tracker", "prevention", False)}),
+    "selling app": (PATIENT, {"app": App("Device/tracker", "marketing", True)}),
+}
+
+
 def grant_of(caller: str) -> Grant:
     narrowed = {
         "allergy app": (PATIENT, "patient/AllergyIntolerance.rs", ""),
         "doctor in context": (DOCTOR, "patient/*.cruds", "1"),
         "operator reading": (OPERATOR, "system/*.rs", ""),
     }
+    if caller in CHANGED:
+        grant, changes = CHANGED[caller]
+        return msgspec.structs.replace(grant, **changes)
     if caller in narrowed:
         grant, scopes, patient_id = narrowed[caller]
         return msgspec.structs.replace(grant, scopes=parse_scopes(scopes), patient_id=patient_id or grant.patient_id)
@@ -49,7 +93,11 @@ def grant_of(caller: str) -> Grant:
     return nobody if caller == "nobody" else known[caller]
 
 
-SUBJECT_ELEMENT = {"AllergyIntolerance": "patient", "Consent": "patient"}
+SUBJECT_ELEMENT = dict.fromkeys(("AllergyIntolerance", "Consent", "ExplanationOfBenefit", "RelatedPerson"), "patient")
+PARENT_OF = {
+    "patient": {"reference": "Patient/1"},
+    "relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}],
+}
 
 
 def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
@@ -61,6 +109,8 @@ def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
         resource["id"] = "2"
     elif resource_type == "Group":
         resource["member"] = [{"entity": reference} for reference in references]
+    elif resource_type == "Appointment":
+        resource["participant"] = [{"actor": reference} for reference in references]
     elif resource_type == "AuditEvent":
         resource["entity"] = [{"what": reference} for reference in references]
     elif references:
@@ -71,6 +121,8 @@ def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
         resource["practitioner"] = {"reference": ACTORS["doctor"] if whose == "of the doctor" else "Practitioner/2"}
     if whose.endswith("naming the doctor"):
         resource["provision"] = {"actor": [{"reference": {"reference": ACTORS["doctor"]}}]}
+    if whose == "who is a parent":
+        resource |= PARENT_OF
     if label:
         resource["meta"] = {"security": [{"system": VISIBILITY_SYSTEM, "code": label}]}
     if author:
@@ -78,6 +130,19 @@ def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
     return resource
 
 
-def subject_of(resource: dict[str, Any], depositor: str = "") -> Subject:
-    rows: list[IndexRow] = EXTRACTOR.extract(resource) + access_rows(resource, depositor)
+def documented(resource: dict[str, Any], code: str) -> tuple[dict[str, Any], list[IndexRow]]:
+    """Return a resource as, or converted from, a document of a type or (two digits) a class; and what it inherits."""
+    element = "category" if code.isdigit() and len(code) == 2 else "type"
+    concept = {"coding": [{"system": "urn:codes", "code": code}]}
+    document = {"resourceType": "DocumentReference", element: [concept] if element == "category" else concept}
+    if not code:
+        return resource, []
+    if resource["resourceType"] == "DocumentReference":
+        return resource | document, []
+    return resource, [*access_rows(document, ""), reference_row(DOCUMENT, "DocumentReference/source")]
+
+
+def subject_of(resource: dict[str, Any], depositor: str = "", code: str = "") -> Subject:
+    resource, inherited = documented(resource, code)
+    rows: list[IndexRow] = EXTRACTOR.extract(resource) + access_rows(resource, depositor, inherited)
     return Subject(resource["resourceType"], resource["id"], 0, rows)

@@ -174,7 +174,7 @@ async def test_nor_does_pointing_at_it_before_it_is_there(store: Store) -> None:
 
 
 async def test_a_deleted_care_team_stays_ended_when_its_document_is_relabelled(store: Store) -> None:
-    doctor = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.rs"))
+    doctor = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.rs"), profession="10")
     care_team = {
         "resourceType": "CareTeam",
         "id": "t",

@@ -21,7 +21,14 @@ pytestmark = pytest.mark.anyio
 
 OPERATOR = Grant("system", "Device/operator", "operator", parse_scopes("system/*.cruds"), is_operator=True)
 PATIENT = Grant("patient", "Patient/1", "app", parse_scopes("patient/*.cruds"), patient_id="1", display="Fictive")
-DOCTOR = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.cruds"), display="Dr Fictif")
+DOCTOR = Grant(
+    "professional",
+    "Practitioner/doctor",
+    "software",
+    parse_scopes("user/*.cruds"),
+    profession="10",
+    display="Dr Fictif",
+)
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 

@@ -6,12 +6,21 @@ Spec: consent.html, CSP L.1111-17, R.1111-46
 from collections.abc import Iterator
 from typing import Any, Final
 
+from fhir_server.access.relations.codes import (
+    APP_ACCESS,
+    BRICKS,
+    GROUNDS,
+    OPERATIONS,
+    RECORD_CONSENT_SYSTEM,
+    app_ground,
+)
 from fhir_server.access.relations.ground import (
     ALWAYS_IN_FORCE,
     BLOCK,
     CONSENT,
     EVERYONE,
     NEVER_IN_FORCE,
+    Interval,
     in_force,
     professionals,
     relation_rows,
@@ -20,6 +29,7 @@ from fhir_server.access.rows import references_of
 from fhir_server.search.index_row import IndexRow
 
 _SCOPE: Final = "patient-privacy"
+_PERMITTED: Final = "permit"
 _CARE_PURPOSES: Final = frozenset({"TREAT", "ETREAT", "CAREMGT", "COC"})
 _CONSULTING_ACTIONS: Final = frozenset({"access", "use", "disclose"})
 _NARROWING: Final = ("class", "code", "securityLabel", "data", "dataPeriod")
@@ -36,30 +46,62 @@ def consent_rows(resource: dict[str, Any]) -> list[IndexRow]:
     Choice: in doubt nothing opens. A permit limited to some items opens nothing; a denial limited to some items blocks
     as a whole; a denial whose actor is no reference to this server, or whose period cannot be read, blocks everyone,
     or for ever. In R4 the root provision has no type: many systems give it one all the same, and it is honoured.
+    A consent that has a category of `relations.codes` says that and nothing else, whatever its scope and type.
     """
-    if resource.get("status") != "active" or not _is_on_privacy(resource):
+    if resource.get("status") != "active":
         return []
-    patients = references_of(resource.get("patient"))
+    patients, provision = references_of(resource.get("patient")), resource.get("provision") or {}
+    categories = _codes(resource.get("category"))
     rows: list[IndexRow] = []
-    for chain in _chains(resource.get("provision") or {}, ()):
-        rows += _provision_rows(chain, patients)
-    return rows
+    for ground in dict.fromkeys(GROUNDS[code] for code in GROUNDS if code in categories):
+        rows += relation_rows(ground, [EVERYONE], patients, _lasting(in_force(provision.get("period"))))
+    if APP_ACCESS in categories:
+        rows += [row for chain in _chains(provision, ()) for row in _app_rows(chain, patients)]
+    if rows or APP_ACCESS in categories or categories & GROUNDS.keys() or not _is_on_privacy(resource):
+        return rows
+    return [row for chain in _chains(provision, ()) for row in _provision_rows(chain, patients)]
+
+
+def _codes(concepts: Any) -> set[str]:
+    """Return our own codes of CodeableConcepts."""
+    codings = [coding for concept in concepts or () for coding in concept.get("coding", ())]
+    return {coding.get("code", "") for coding in codings if coding.get("system") == RECORD_CONSENT_SYSTEM}
+
+
+def _lasting(force: Interval) -> Interval:
+    """Return when a refusal holds: for ever when its period cannot be read."""
+    return ALWAYS_IN_FORCE if force == NEVER_IN_FORCE else force
+
+
+def _app_rows(chain: Chain, patients: list[str]) -> list[IndexRow]:
+    """Return what a nested provision of an app's consent permits: each of its actions on each of its bricks."""
+    own = chain[-1]
+    named = [actor for provision in chain for actor in provision.get("actor", ())]
+    actors = references_of([actor.get("reference") for actor in named])
+    apps = [reference for reference in actors if reference.startswith("Device/")]
+    if own.get("type") != _PERMITTED or len(dict.fromkeys(actors)) != 1:
+        return []
+    bricks = {coding.get("code") for coding in own.get("class", ()) if coding.get("system") == RECORD_CONSENT_SYSTEM}
+    force, done = in_force(*(provision.get("period") for provision in chain)), _codes(own.get("action"))
+    grounds = [app_ground(operation, brick) for operation in OPERATIONS for brick in BRICKS if operation in done]
+    asked = [ground for ground in grounds if ground.rpartition("-")[2] in bricks]
+    return [row for ground in asked for row in relation_rows(ground, apps[:1], patients, force)]
 
 
 def _provision_rows(chain: Chain, patients: list[str]) -> list[IndexRow]:
     kind = chain[-1].get("type")
-    if kind not in ("permit", "deny") or not all(_concerns_care(provision) for provision in chain):
+    if kind not in (_PERMITTED, "deny") or not all(_concerns_care(provision) for provision in chain):
         return []
     named: list[dict[str, Any]] = next(
         (provision["actor"] for provision in reversed(chain) if provision.get("actor")), []
     )
     actors = professionals(references_of([actor.get("reference") for actor in named]))
     force = in_force(*(provision.get("period") for provision in chain))
-    if kind == "permit":
+    if kind == _PERMITTED:
         is_narrow = any(name in provision for provision in chain for name in _NARROWING)
         return [] if is_narrow else relation_rows(CONSENT, actors, patients, force)
     blocked = actors if actors and len(actors) == len(named) else [*actors, EVERYONE]
-    return relation_rows(BLOCK, blocked, patients, ALWAYS_IN_FORCE if force == NEVER_IN_FORCE else force)
+    return relation_rows(BLOCK, blocked, patients, _lasting(force))
 
 
 def _is_on_privacy(resource: dict[str, Any]) -> bool:

@@ -9,10 +9,12 @@ from typing import Final
 from fhir_server.access.callers import acts_as, deposited, is_his
 from fhir_server.access.directory import DIRECTORY_TYPES, FED_DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
-from fhir_server.access.relations.ground import BLOCK, CARE_GROUNDS, EVERYONE
+from fhir_server.access.modes import mode_of
+from fhir_server.access.relations.ground import BLOCK, CARE_GROUNDS, EVERYONE, GUARDIAN, PARENT
 from fhir_server.access.rows import refers_to
 from fhir_server.access.rule import CONSULTING, CREATE, DELETE, READING, UPDATE, WRITING, Rule
-from fhir_server.search.condition import ALWAYS, Related, none_of
+from fhir_server.search.condition import ALWAYS, Compare, Related, any_of, none_of
+from fhir_server.search.index_row import RELATION
 
 AUTHORISING_TYPES: Final = frozenset({"CareTeam", "Consent"})
 """What opens a record: nobody writes it for himself."""
@@ -28,14 +30,16 @@ def rules(grant: Grant) -> Iterable[Rule]:
     never consults; he may go on feeding. Traces stay with the patient and the operator. Of consents he sees those that
     name him or his organizations. Only who wrote or deposited an item deletes it. An Encounter opens a record, so that
     he changes only his own, which open nothing. He cannot give himself a PractitionerRole. A Group names other people.
+    For a purpose that is no care (research, marketing) no relation opens anything.
     """
     if grant.kind != "professional" or not grant.actor:
         return
     actors = acts_as(grant)
-    related = Related(actors, CARE_GROUNDS)
     yield Rule("directory", READING, ALWAYS, DIRECTORY_TYPES)
     yield Rule("feeding", CREATE, ALWAYS, except_types=DIRECTORY_TYPES - FED_DIRECTORY_TYPES)
-    yield Rule("related", READING | UPDATE, related, except_types=_NOT_BY_RELATION)
+    if mode_of(grant.purpose_of_use):
+        for ground in CARE_GROUNDS:
+            yield Rule(ground, READING | UPDATE, Related(actors, (ground,)), except_types=_NOT_BY_RELATION)
     yield Rule("own-work", CONSULTING, is_his(grant), except_types=_NOT_BY_RELATION)
     blocked = Related((*actors, EVERYONE), (BLOCK,))
     yield Rule("blocked", CONSULTING, blocked, except_types=DIRECTORY_TYPES, is_denial=True)
@@ -51,5 +55,12 @@ def _walls(grant: Grant) -> Iterable[Rule]:
     unnamed = none_of(refers_to("actor", acts_as(grant)))
     yield Rule("consent-of-others", READING, unnamed, frozenset({"Consent"}), is_denial=True)
     yield Rule("names-others", CONSULTING, none_of(is_his(grant)), frozenset({"Group"}), is_denial=True)
+    yield representation()
     yield Rule("identity", DELETE, ALWAYS, frozenset({"Patient"}), is_denial=True)
     yield Rule("trace", WRITING, ALWAYS, _TRACE, is_denial=True)
+
+
+def representation() -> Rule:
+    """Deny writing who represents a patient: only the operator may, because that opens the record."""
+    represents = any_of(Compare(RELATION, PARENT), Compare(RELATION, GUARDIAN))
+    return Rule("representation", WRITING, represents, frozenset({"RelatedPerson"}), is_denial=True)

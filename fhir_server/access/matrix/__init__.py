@@ -1,0 +1,1 @@
+"""The matrix: which profession may consult which type of document, as dated data."""

@@ -1,0 +1,31 @@
+"""The record: when it is closed, or was never wanted, nobody consults it and nobody feeds it.
+
+Spec: CSP L.1111-14, R.1111-34; Mon espace santé (opposition and closing)
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from fhir_server.access.callers import PERSONAL_KINDS, acts_as
+from fhir_server.access.directory import DIRECTORY_TYPES
+from fhir_server.access.grant import Grant
+from fhir_server.access.relations.ground import CLOSED, EVERYONE
+from fhir_server.access.rule import ALL, Rule
+from fhir_server.search.condition import Related
+
+_KEPT: Final = frozenset({"AuditEvent", "Consent", "Patient"})
+
+
+def rules(grant: Grant) -> Iterable[Rule]:
+    """Deny everything of a closed record, to feed it included.
+
+    Choice: who holds it keeps his identity, his decisions and the traces, so that he can open it again; the operator
+    keeps what the law makes him keep. Nobody closes a record by writing `Patient.active` but the operator: the holder
+    closes it by a Consent, which he can withdraw.
+    """
+    if grant.kind in PERSONAL_KINDS:
+        closed = Related((EVERYONE,), (CLOSED,))
+        yield Rule("record-closed", ALL, closed, except_types=DIRECTORY_TYPES | _KEPT, is_denial=True)
+    elif grant.kind == "professional" or (grant.kind == "system" and not grant.is_operator):
+        closed = Related((*acts_as(grant), EVERYONE), (CLOSED,))
+        yield Rule("record-closed", ALL, closed, except_types=DIRECTORY_TYPES, is_denial=True)
