@@ -117,7 +117,7 @@ class _Checker:
         if tree.name in STRINGS and source.types and all(_is_complex(known) for known in source.types):
             raise self.refuse(f"{tree.name}() takes strings: go down to one.", tree)
         arguments = [
-            self.infer(argument, source if kind == "e" and tree.name != "coalesce" else this)
+            self.infer(argument, source if kind in ("e", "s") and tree.name != "coalesce" else this)
             for kind, argument in zip(function.parameters, tree.arguments, strict=False)
             if kind != "t"
         ]

@@ -186,6 +186,9 @@ def _applied(function: Function, source: Run, tree: Call, scope: Scope) -> Run:
 
 
 def _argument(kind: str, tree: Tree, scope: Scope) -> Any:
+    if kind == "s":
+        is_reversed = isinstance(tree, Unary) and tree.operator == "-"
+        return _scoped(tree.operand if isinstance(tree, Unary) else tree, scope), -1 if is_reversed else 1
     if kind != "t":
         return _scoped(tree, scope)
     name = specifier(tree)

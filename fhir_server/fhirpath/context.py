@@ -60,6 +60,11 @@ class Frame(msgspec.Struct, eq=False, gc=False):
         if self.steps < 0:
             raise TooCostly("The FHIRPath takes too many steps for this input: narrow it down.")
 
+    def charged(self, items: Items) -> Items:
+        """Return items after counting them."""
+        self.charge(len(items))
+        return items
+
     def text(self, value: str) -> Items:
         """Return a text as the only item; raise TooCostly when it grew too long."""
         if len(value) > MAX_TEXT:

@@ -32,7 +32,8 @@ class Node(msgspec.Struct, eq=False, gc=False):
 
 def root(resource: Mapping[str, Any]) -> Node:
     """Return the node of a whole resource; its type is its resourceType."""
-    return Node(resource, type_of(str(resource.get("resourceType", ""))))
+    name = resource.get("resourceType")
+    return Node(resource, type_of(name) if isinstance(name, str) else UNTYPED)
 
 
 def of_type(value: Any, path: str, parent: Node | None = None, key: str = "", index: int = -1) -> Node:

@@ -3,7 +3,7 @@
 Spec: https://hl7.org/fhirpath/N1/#path-selection
 """
 
-from typing import Any
+from typing import Any, Final
 
 from fhir_server.fhirpath.context import Frame, Items, Run
 from fhir_server.fhirpath.node import Node, fill, members
@@ -12,9 +12,29 @@ from fhir_server.fhirpath.operators.typing import TypeInfo
 from fhir_server.fhirpath.types import Slot, Type
 from fhir_server.fhirpath.values.quantity import Quantity
 
-Rows = tuple[tuple[str, str, Type | None, Slot], ...]
-"""For each slot its key, its key for extensions, its type (None when the resource tells its own), and itself."""
-_MANY = 64  # Fewer items than that are not worth counting.
+Row = tuple[str, str, Type | None, Slot | None]
+_MANY: Final = 64  # Fewer items than that are not worth counting.
+
+_NOTHING: Final[tuple[Any, ...]] = (None, [], [None])
+
+
+class _Rows(dict[Type, tuple[Row, ...]]):
+    """Learn, for each type that is met, the slots of a name as plain rows: key, key of extensions, type, slot.
+
+    The type is None where the slow way must be gone: the resource tells its own type, or FHIR defines none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __missing__(self, kind: Type) -> tuple[Row, ...]:
+        slots = kind.named.get(self.name, ())
+        rows: tuple[Row, ...] = tuple(
+            (slot.key, slot.under, None if slot.type.is_any_resource else slot.type, slot) for slot in slots
+        ) or ((self.name, "", None, None),)
+        if not kind.is_untyped:
+            self[kind] = rows
+        return rows
 
 
 def this(frame: Frame) -> Items:
@@ -23,54 +43,40 @@ def this(frame: Frame) -> Items:
 
 
 def step(source: Run, name: str) -> Run:
-    """Return the closure of `source.name`: it learns the slots of each type that it meets."""
-    known: dict[Type, Rows] = {}
+    """Return the closure of `source.name`."""
+    known = _Rows(name)
 
     def run(frame: Frame) -> Items:
         found: Items = []
         for item in source(frame):
-            rows = known.get(item.type) if item.__class__ is Node and item.value.__class__ is dict else None
-            if not rows:
-                found.extend(_first_met(item, name, known))
+            if item.__class__ is not Node or item.value.__class__ is not dict:
+                found.extend(_of_leaf(item, name))
                 continue
             content = item.value
-            for key, under, kind, slot in rows:
+            for key, under, kind, slot in known[item.type]:
                 value = content.get(key)
-                if value is None and under not in content:
-                    continue
-                if value.__class__ is list or kind is None or under in content:
-                    _add(item, slot, value, found)
-                else:
+                if kind is None or under in content:
+                    found.extend(members(item, name) if slot is None else fill(item, slot))
+                elif value.__class__ is list:
+                    _add(value, kind, item, key, found)
+                elif value is not None:
                     found.append(Node(value, kind, item, key))
-        if len(found) > _MANY:
-            frame.charge(len(found))
-        return found
+        return found if len(found) < _MANY else frame.charged(found)
 
     return run
 
 
-def _add(node: Node, slot: Slot, values: Any, found: Items) -> None:
-    kind, key, index = slot.type, slot.key, 0
-    if kind.is_any_resource or slot.under in node.value:
-        found.extend(fill(node, slot))
-        return
+def _add(values: Items, kind: Type, parent: Node, key: str, found: Items) -> None:
+    index = 0
     for value in values:
         if value is not None:
-            found.append(Node(value, kind, node, key, index))
+            found.append(Node(value, kind, parent, key, index))
         index += 1  # noqa: SIM113 - this loop is the one that runs most
 
 
-def _first_met(item: Any, name: str, known: dict[Type, Rows]) -> Items:
-    """Answer for an item whose slots are not known yet, or that has none; learn them."""
-    if item.__class__ is not Node:
-        return _of_value(item, name)
-    kind = item.type
-    if kind not in known and not kind.is_untyped:
-        slots = kind.named.get(name, ())
-        known[kind] = tuple(
-            (slot.key, slot.under, None if slot.type.is_any_resource else slot.type, slot) for slot in slots
-        )
-    return members(item, name)
+def _of_leaf(item: Any, name: str) -> Items:
+    """Return the members of what is no JSON object: a primitive, or a System value."""
+    return members(item, name) if item.__class__ is Node else _of_value(item, name)
 
 
 def _of_value(item: Any, name: str) -> Items:
@@ -100,30 +106,25 @@ def start(name: str) -> Run:
 def presence(name: str, *, if_there: bool) -> Run:
     """Return the closure of `name.exists()`, or of `name.empty()`, which makes no nodes."""
     found, missing = (TRUE, FALSE) if if_there else (FALSE, TRUE)
-    known: dict[Type, tuple[Slot, ...]] = {}
+    known = _Rows(name)
 
     def run(frame: Frame) -> Items:
         for item in frame.this:
-            if item.__class__ is not Node:
-                if _of_value(item, name):
+            if item.__class__ is not Node or item.value.__class__ is not dict:
+                if _of_leaf(item, name):
                     return found
-                continue
-            kind, content = item.type, item.value
-            slots = known.get(kind)
-            if slots is None:
-                slots = kind.named.get(name, ())
-                if slots:
-                    known[kind] = slots
-            if _is_there(content, slots) if slots and content.__class__ is dict else members(item, name):
+            elif _is_there(item, known[item.type]):
                 return found
         return missing
 
     return run
 
 
-def _is_there(content: dict[str, Any], slots: tuple[Slot, ...]) -> bool:
-    for slot in slots:
-        value = content.get(slot.key)
-        if (value is not None and value != []) or (content.get(slot.under)):
+def _is_there(node: Node, rows: tuple[Row, ...]) -> bool:
+    content = node.value
+    for key, under, _, slot in rows:
+        if slot is None:
+            return bool(members(node, key))
+        if content.get(key) not in _NOTHING or (under and content.get(under)):
             return True
     return False

@@ -17,7 +17,7 @@ from fhir_server.fhirpath.values.temporal import DAY, Parts, Temporal
 _DEFAULT_DECIMALS: Final = 8
 _MAX_DECIMALS: Final = 31
 _DIGITS: Final = {"Date": (4, 6, 8), "DateTime": (4, 6, 8, 10, 12, 17), "Time": (2, 4, 9)}
-_WITHOUT_MILLISECONDS: Final = {14: 17, 6: 9}
+_TO_SECOND: Final = {"DateTime": 14, "Time": 6}
 _EARLIEST_ZONE: Final = 14 * 60
 _LATEST_ZONE: Final = -12 * 60
 
@@ -60,12 +60,13 @@ def _decimal_edge(value: Decimal, digits: int, *, is_high: bool) -> Decimal | No
 def _temporal_edge(value: Temporal, digits: int | None, *, is_high: bool) -> Temporal | None:
     steps = _DIGITS[value.kind]
     wanted = steps[-1] if digits is None else digits
-    if value.kind == "DateTime" or wanted not in steps:
-        wanted = _WITHOUT_MILLISECONDS.get(wanted, wanted) if wanted not in steps else wanted
-    if wanted not in steps:
+    is_second = wanted == _TO_SECOND.get(value.kind)
+    if wanted not in steps and not is_second:
         return None
-    count = steps.index(wanted) + 1
+    count = len(steps) if is_second else steps.index(wanted) + 1
     parts = _filled(value.parts, value.kind, is_high=is_high)[:count]
+    if is_second:
+        parts = (*parts[:-1], Decimal(int(parts[-1])))
     offset = value.offset
     if value.kind == "DateTime" and offset is None and count > DAY:
         offset = _LATEST_ZONE if is_high else _EARLIEST_ZONE
@@ -82,10 +83,15 @@ def _filled(parts: Parts, kind: str, *, is_high: bool) -> Parts:
         day = (*parts[:DAY], *day[len(parts[:DAY]) :])
     edges: Parts = (23, 59, Decimal("59.999")) if is_high else (0, 0, Decimal("0.000"))
     if len(clock) == 3:
-        second = Decimal(clock[2])
-        step = Decimal("0.999") if is_high and second == int(second) and "." not in str(second) else Decimal("0.000")
-        clock = (*clock[:2], second + step)
+        clock = (*clock[:2], _second_edge(Decimal(clock[2]), is_high=is_high))
     return (*day, *clock, *edges[len(clock) :])
+
+
+def _second_edge(second: Decimal, *, is_high: bool) -> Decimal:
+    """Return a second to the millisecond: the last, or the first, that its decimals leave open."""
+    exponent = second.as_tuple().exponent
+    is_open = is_high and isinstance(exponent, int) and exponent > -3
+    return second + (Decimal(1).scaleb(int(exponent)) - Decimal("0.001") if is_open else Decimal("0.000"))
 
 
 def _precision(frame: Frame, items: Items) -> Items:
@@ -95,8 +101,7 @@ def _precision(frame: Frame, items: Items) -> Items:
     if isinstance(value, Temporal):
         steps = _DIGITS[value.kind]
         digits = steps[len(value.parts) - 1]
-        is_whole = wanted_whole(value) and digits == steps[-1] and value.kind != "Date"
-        return [digits - 3 if is_whole else digits]
+        return [digits - 3 if _is_whole_second(value) else digits]
     if isinstance(value, Quantity):
         value = value.value
     if not is_number(value):
@@ -105,9 +110,9 @@ def _precision(frame: Frame, items: Items) -> Items:
     return [max(0, -exponent)] if isinstance(exponent, int) else EMPTY
 
 
-def wanted_whole(value: Temporal) -> bool:
-    """Tell whether the second of a value has no decimals."""
-    return "." not in str(value.parts[-1])
+def _is_whole_second(value: Temporal) -> bool:
+    """Tell whether a value ends with a second that has no decimals: then the three digits of milliseconds are open."""
+    return isinstance(value.parts[-1], Decimal) and "." not in str(value.parts[-1])
 
 
 BOUNDARIES: Final = {

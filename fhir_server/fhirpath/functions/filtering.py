@@ -15,6 +15,9 @@ from fhir_server.fhirpath.operators.comparison import order
 from fhir_server.fhirpath.operators.singleton import EMPTY, integer, one, truth
 from fhir_server.fhirpath.operators.typing import Names, of_type
 
+Row = tuple[Any, tuple[Any, ...]]
+"""An item and its sort keys."""
+
 
 def _where(frame: Frame, items: Items, criterion: Run) -> Items:
     return [item for item, answer in each(frame, items, criterion) if truth(answer)]
@@ -95,27 +98,27 @@ def _combine(frame: Frame, items: Items, other: Items) -> Items:
     return items + other
 
 
-def _sort(frame: Frame, items: Items, *keys: Run) -> Items:
-    """Sort by the keys, smaller first; what has no key comes first.
-
-    Choice: `-key` turns the order around for numbers alone, which is what the minus does to them.
-    """
+def _sort(frame: Frame, items: Items, *keys: tuple[Run, int]) -> Items:
+    """Sort by the keys, smaller first, or larger first for `-key`; Choice: what has no key comes first either way."""
     frame.charge(len(items) * 20)
-    if not keys:
-        rows = [(item, [system(item)]) for item in items]
-    else:
-        columns = [[one(answer, "sort()") for _, answer in each(frame, items, key)] for key in keys]
-        rows = [(item, list(row)) for item, row in zip(items, zip(*columns, strict=True), strict=True)]
-    rows.sort(key=cmp_to_key(_before))
+    signs = [sign for _, sign in keys] or [1]
+    columns = [[one(answer, "sort()") for _, answer in each(frame, items, key)] for key, _ in keys]
+    columns = columns or [[system(item) for item in items]]
+    rows: list[Row] = list(zip(items, zip(*columns, strict=True), strict=True))
+
+    def compare(left: Row, right: Row) -> int:
+        return _before(left, right, signs)
+
+    rows.sort(key=cmp_to_key(compare))
     return [item for item, _ in rows]
 
 
-def _before(left: tuple[Any, Items], right: tuple[Any, Items]) -> int:
-    for one_key, other in zip(left[1], right[1], strict=True):
+def _before(left: Row, right: Row, signs: list[int]) -> int:
+    for one_key, other, sign in zip(left[1], right[1], signs, strict=True):
         if one_key is None or other is None:
-            found: int | None = (one_key is not None) - (other is not None)
+            found = (one_key is not None) - (other is not None)
         else:
-            found = order(one_key, other)
+            found = (order(one_key, other) or 0) * sign
         if found:
             return found
     return 0
@@ -137,5 +140,5 @@ FILTERING: Final = {
     "exclude": Function(_exclude, "v", 1, "input"),
     "union": Function(_union, "v", 1),
     "combine": Function(_combine, "v", 1),
-    "sort": Function(_sort, "eeeee", 0, "input"),
+    "sort": Function(_sort, "sssss", 0, "input"),
 }

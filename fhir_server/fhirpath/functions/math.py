@@ -68,7 +68,7 @@ def _round(value: Any, precision: Items = EMPTY) -> Items:
 
 
 def _decimal(value: Any, name: str) -> Decimal:
-    if isinstance(value, Quantity):
+    if not is_number(value):
         raise wrong(f"{name}()", "a number", value)
     return Decimal(value)
 
@@ -87,7 +87,7 @@ def _log(value: Any, argument: Items) -> Items:
     number = _decimal(value, "log")
     if base is None or number <= 0 or _decimal(base, "log") <= 0:
         return EMPTY
-    found = EXACT.divide(EXACT.ln(number), EXACT.ln(Decimal(base)))
+    found = EXACT.divide(EXACT.ln(number), EXACT.ln(_decimal(base, "log")))
     nearest = found.quantize(Decimal(1).scaleb(-_MAX_DIGITS), context=EXACT) if abs(found) < 1000 else found
     return [nearest.normalize()]
 

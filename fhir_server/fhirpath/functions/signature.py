@@ -17,8 +17,10 @@ class Function(msgspec.Struct, frozen=True):
     """Hold a function: `call` takes the frame, the input items, and an argument for each letter of `parameters`.
 
     The letters: v a collection, evaluated before the call; e an expression, which the function evaluates itself; t
-    the qualified names of a type. The first `required` ones must be given. `answers` is the type of the answer for
-    the check at compile time: a System type, "input" for the input's types, or "" when unknown.
+    the qualified names of a type; s a sort key, an expression with 1, or with -1 when it was written `-key`. The first
+    `required` ones must be given. `answers` is the type of the answer for the check before evaluation: a System type,
+    "input" for the types of the input, "argument" for those of the argument, "type" for the type that is named,
+    "Extension", or "" when it is unknown.
     """
 
     call: Call
