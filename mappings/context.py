@@ -39,7 +39,7 @@ class Context:
         self.taken: set[Element] = set()
         self.implied: set[Element] = set()
         self.origins: dict[Element, str] = {}
-        self.links: list[tuple[Json, Element]] = []
+        self.links: list[tuple[Element, Element]] = []
         self.convert_act = convert_act
         self.owners: list[tuple[Element, str]] = []
         self.patient: Json = {}

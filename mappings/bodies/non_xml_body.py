@@ -31,5 +31,6 @@ def sections(body: Element, context: Context) -> list[Json]:
     else:
         context.report("error", "required", "The nonXMLBody holds no file.", body)
         return []
+    context.origins[body] = reference["reference"]
     section = {"title": composition.get("title"), "code": composition.get("type"), "entry": [reference]}
     return [compact(section)]

@@ -4,13 +4,14 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from mappings.cda.vocabulary import absent_reason, system_uri, urn
-from mappings.cda.xml import Element, child, children
+from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact, extension, nested_extension
 
 UCUM = "http://unitsofmeasure.org"
 EDQM = "http://standardterms.edqm.eu"
 # Choice: R4 defines no extension for the qualifiers of a code, so it bears the name that HL7 v3 gives them.
+PQ_TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
 QUALIFIER = "urn:hl7-org:v3#CD.qualifier"
 URI_SYSTEM = "urn:ietf:rfc:3986"
 
@@ -71,7 +72,7 @@ def cd_to_codeable_concept(element: Element | None, context: Context) -> Json:
         return {}
     codings = [cd_to_coding(element, context)]
     qualifiers = children(element, "qualifier") if len(element) else []
-    for translation in children(element, "translation") if len(element) else []:
+    for translation in element.iterdescendants(f"{HL7}translation") if len(element) else []:
         codings.append(cd_to_coding(translation, context))
         qualifiers += children(translation, "qualifier")
     text = context.referenced_text(child(element, "originalText"))
@@ -98,11 +99,13 @@ def required_concept(element: Element | None, context: Context) -> Json:
 
 def _qualifier(element: Element, context: Context) -> Json:
     """Convert one qualifier (a side, a modality) to an extension of the concept that it refines."""
-    parts = [
-        extension(name, valueCodeableConcept=found)
-        for name in ("name", "value")
-        if (found := cd_to_codeable_concept(child(element, name), context))
-    ]
+    value = child(element, "value")
+    literal = (value.get("value") or "").strip() if value is not None else ""
+    found = {
+        "name": cd_to_codeable_concept(child(element, "name"), context),
+        "value": cd_to_codeable_concept(value, context) or compact({"text": literal}),
+    }
+    parts = [extension(name, valueCodeableConcept=concept) for name, concept in found.items() if concept]
     return nested_extension(QUALIFIER, parts) if parts else {}
 
 
@@ -130,6 +133,22 @@ def pq_to_quantity(element: Element | None, context: Context) -> Json:
     value = number(element.get("value"), element, context)
     if value is None:
         return {}
+    quantity = _with_unit(value, element, context)
+    others = [found for item in children(element, "translation") if (found := _translated(item, context))]
+    return {"extension": others, **quantity} if others else quantity
+
+
+def _translated(element: Element, context: Context) -> Json:
+    """Convert the same quantity in another unit."""
+    value = number(element.get("value"), element, context)
+    if value is None:
+        return {}
+    unit = (element.get("code") or "").strip()
+    named = {"unit": unit, "system": system_uri(element.get("codeSystem")) or UCUM, "code": unit} if unit else {}
+    return extension(PQ_TRANSLATION, valueQuantity={"value": value, **named})
+
+
+def _with_unit(value: Decimal, element: Element, context: Context) -> Json:
     unit = (element.get("unit") or "").strip()
     if unit in ("", "1"):
         return {"value": value} | ({"system": UCUM, "code": "1"} if unit else {})

@@ -29,7 +29,8 @@ def timing(elements: list[Element], context: Context) -> Json:
         if kind == "PIVL_TS":
             repeat |= _cycle(element, context)
         elif kind == "EIVL_TS":
-            repeat |= _meal(element, context)
+            meal = _meal(element, context)
+            repeat |= {**meal, "when": [*repeat.get("when", []), *meal["when"]]} if meal else {}
         elif element.get("value") and kind != "IVL_TS":
             events += [moment] if (moment := date_time(element, context)) else []
         elif "boundsPeriod" not in repeat and "boundsDuration" not in repeat:

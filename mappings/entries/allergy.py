@@ -14,7 +14,7 @@ from mappings.entries.problem import PROBLEMS
 from mappings.entries.problem_status import certainty, clinical_status, criticality, severity_code
 from mappings.entries.related import attach, loose
 from mappings.entries.subject import is_about_other
-from mappings.fhir import Json, compact, concept
+from mappings.fhir import Json, compact, concept, extension
 
 LISTS = frozenset(("1.2.250.1.213.1.1.3.40", "1.3.6.1.4.1.19376.1.5.3.1.4.5.3", "2.16.840.1.113883.10.20.22.4.30"))
 ALLERGIES = frozenset(
@@ -27,6 +27,7 @@ ALLERGIES = frozenset(
 )
 TEMPLATE_IDS = (*sorted(LISTS), *sorted(ALLERGIES))
 CLINICAL = INTERNAL + "allergyintolerance-clinical"
+VALUE = "urn:hl7-org:v3#Observation.value"
 VERIFICATION = INTERNAL + "allergyintolerance-verification"
 
 _CLINICAL_CODES = {"active": "active", "recurrence": "active", "relapse": "active", "inactive": "inactive"}
@@ -56,15 +57,17 @@ def allergy(element: Element, context: Context) -> list[Json]:
     time = context.take(element, "effectiveTime")
     period = ivl_ts_to_period(time, context)
     stated = certainty(element, context)
+    code = _substance(element, context)
     verification = "refuted" if is_negated(element) else _VERIFICATION_CODES.get(stated or "", "unconfirmed")
     resource = {
         "resourceType": "AllergyIntolerance",
+        "extension": _stated_value(element, code, context),
         "identifier": identifiers(context.take_all(element, "id")),
         "clinicalStatus": concept(CLINICAL, _clinical(element, period, context)),
         "verificationStatus": concept(VERIFICATION, verification) if stated or is_negated(element) else None,
         **_type(element, context),
         "criticality": criticality(element, context),
-        "code": _substance(element, context),
+        "code": code,
         "patient": context.patient,
         **({"onsetPeriod": period} if "end" in period else {"onsetDateTime": date_time(time, context)}),
         "note": comments(element, context),
@@ -101,24 +104,22 @@ def _substance(element: Element, context: Context) -> Json:
             continue
         context.taken.add(participant)
         code, name = cd_to_codeable_concept(child(playing, "code"), context), words(child(playing, "name"))
-        converted = code if "text" in code or not name else {**code, "text": name}
+        converted = {**code, "text": name} if name else code
         if converted:
-            _report_other_value(values, context)
             return converted
     return required_concept(values[0] if values else None, context)
 
 
-def _report_other_value(values: list[Element], context: Context) -> None:
-    for value in values:
-        if value.get("code"):
-            note = "The value of an allergy gives way to the agent that it also names."
-            context.report("information", "not-supported", note, value)
+def _stated_value(element: Element, code: Json, context: Context) -> list[Json]:
+    """Keep the value of an allergy that names an agent too: R4 has one code for both."""
+    value = cd_to_codeable_concept(child(element, "value"), context)
+    return [extension(VALUE, valueCodeableConcept=value)] if value and value != code else []
 
 
 def _reactions(element: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for kind, act in inner_acts(element):
-        if kind not in _MANIFESTATIONS or not has_template(act, PROBLEMS):
+        if kind not in _MANIFESTATIONS or not has_template(act, PROBLEMS) or is_negated(act):
             continue
         read(act, context)
         context.imply(act, "id", "code", "statusCode")

@@ -51,8 +51,10 @@ def status(element: Element, resource_type: str, context: Context) -> str | None
 
 
 def is_negated(element: Element) -> bool:
-    """Tell whether the act says that something is not so."""
-    return boolean(element.get("negationInd")) is True
+    """Tell whether the act, or its relation to the act that it lies in, says that something is not so."""
+    relation = element.getparent()
+    is_denied = relation is not None and boolean(relation.get("negationInd")) is True
+    return is_denied or boolean(element.get("negationInd")) is True
 
 
 def comments(element: Element, context: Context) -> list[Json]:
@@ -90,18 +92,19 @@ def performers(element: Element, context: Context) -> list[Json]:
     """Convert performers, and the authors and validators that FHIR lists with them, each with its function."""
     found: list[Json] = []
     for performer in context.take_all(element, "performer"):
-        found += _reference(child(performer, "assignedEntity"), None, context)
+        found += _reference(performer, "assignedEntity", None, context)
     for author in context.take_all(element, "author"):
-        found += _reference(child(author, "assignedAuthor"), "AUT", context)
+        found += _reference(author, "assignedAuthor", "AUT", context)
     for participant in children(element, "participant"):
         if participant.get("typeCode") in _WITNESSES:
             context.taken.add(participant)
-            found += _reference(child(participant, "participantRole"), participant.get("typeCode"), context)
+            found += _reference(participant, "participantRole", participant.get("typeCode"), context)
     return found
 
 
-def _reference(entity: Element | None, function: str | None, context: Context) -> list[Json]:
-    who = party(entity, context)
+def _reference(participation: Element, name: str, function: str | None, context: Context) -> list[Json]:
+    entity = child(participation, name)
+    who = party(entity, context, child(participation, "functionCode"))
     if who is None:
         return []
     if context.resources[who["reference"]]["resourceType"] == "Device":

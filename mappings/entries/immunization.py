@@ -78,8 +78,10 @@ def _product(element: Element, context: Context) -> Json:
     if product is None or material is None:
         return {"vaccineCode": absent("unknown")}
     code, name = required_concept(child(material, "code"), context), words(child(material, "name"))
-    if name and "text" not in code:
-        code = {key: value for key, value in code.items() if key != "extension"} | {"text": name}
+    if name:
+        # The name is the product; the words of the code are in the narrative.
+        kept = code if "coding" in code or "text" in code else {}
+        code = {**kept, "text": name}
     expiry = material.find("{urn:hl7-org:sdtc}expirationTime")
     if expiry is None:
         expiry = material.find("{urn:ihe:pharm:medication}expirationTime")

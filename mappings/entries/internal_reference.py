@@ -28,7 +28,7 @@ def internal_references(resource: Json, element: Element, context: Context) -> N
         if name == "reasonCode" or resource["resourceType"] == "Procedure":
             context.take(act, "code")
             resource.setdefault(name, []).extend([code] if code else [])
-        context.links.append((resource, act))
+        context.links.append((element, act))
         if not resource.get(name, True):
             del resource[name]
 
@@ -38,7 +38,8 @@ def resolve_links(context: Context) -> None:
     if not context.links:
         return
     known = {ii_key(number): url for act, url in context.origins.items() for number in children(act, "id")}
-    for resource, act in context.links:
+    for owner, act in context.links:
+        resource = context.resources[context.origins[owner]]
         url = next((known[key] for number in children(act, "id") if (key := ii_key(number)) in known), None)
         if url is None:
             context.report("information", "not-found", "An internal reference names no act of the document.", act)

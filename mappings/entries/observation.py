@@ -7,17 +7,17 @@ from mappings.cda.datatypes import (
     ivl_pq_to_range,
     required_concept,
 )
-from mappings.cda.dates import effective
+from mappings.cda.dates import effective, ts_to_instant
 from mappings.cda.text import plain_text
 from mappings.cda.values import observation_value, value_type
 from mappings.cda.vocabulary import INTERNAL
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
+from mappings.entries.care.devices import device_of
 from mappings.entries.clinical_statement import comments, is_negated, performers, read, status
 from mappings.entries.specimen import named_specimen
 from mappings.entries.subject import other_subject
 from mappings.fhir import Json, compact, concept, one
-from mappings.header.parties import party
 
 CATEGORY = INTERNAL + "observation-category"
 DENIED = "Valeur niée"
@@ -38,6 +38,7 @@ def observation_members(element: Element, context: Context, category: str | None
             "subject": context.patient,
             "focus": one(focus) or context.focus,
             **moment,
+            "issued": _issued(element),
             "performer": performers(element, context),
             "note": comments(element, context),
         }
@@ -67,6 +68,13 @@ def observation(element: Element, context: Context, category: str | None) -> Jso
     return members | compact(measured)
 
 
+def _issued(element: Element) -> str | None:
+    """Give when the first author wrote, as the official tables of results do."""
+    author = child(element, "author")
+    time = child(author, "time") if author is not None else None
+    return ts_to_instant(time.get("value") or "") if time is not None else None
+
+
 def _denied(values: list[Element], context: Context) -> Json:
     converted = observation_value(values, context)
     if converted.get("valueBoolean") is False:
@@ -83,7 +91,7 @@ def _device(element: Element, context: Context) -> Json | None:
     for participant in children(element, "participant"):
         if participant.get("typeCode") == "DEV":
             context.taken.add(participant)
-            return party(child(participant, "participantRole"), context)
+            return device_of(child(participant, "participantRole"), context)
     return None
 
 

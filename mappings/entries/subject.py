@@ -12,7 +12,11 @@ from mappings.header.parties import related_person
 def other_subject(subject: Element | None, context: Context) -> Json | None:
     """Convert a relatedSubject to a RelatedPerson; None when the statement is about the patient."""
     related = child(subject, "relatedSubject") if subject is not None else None
-    return related_person(related, context, "subject") if related is not None else None
+    if related is None:
+        return None
+    person = related_person(related, context, "subject")
+    context.origins[related] = person["reference"]
+    return person
 
 
 def is_about_other(element: Element, context: Context) -> bool:

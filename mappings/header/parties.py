@@ -5,7 +5,7 @@ Source: FRHealthProfessionalLMCDAFHIR, FRRelatedPersonLMCDAFHIR, FRAuthorLMCDAFH
 
 import re
 
-from mappings.cda.datatypes import cd_to_codeable_concept, ii_key, ii_to_identifier
+from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, ii_key, ii_to_identifier
 from mappings.cda.dates import date_only
 from mappings.cda.names import addresses, pn_to_human_names, telecoms, words
 from mappings.cda.xml import HL7, Element, child, children
@@ -42,11 +42,24 @@ def party(element: Element | None, context: Context, function: Element | None = 
     place = organization(_first(element, _ORGANIZATIONS), context)
     person = _first(element, _PERSONS)
     if person is None and not ids:
-        return place
+        return _reachable(place, element, context)
     who = _practitioner(element, person, ids, context)
     if who is None:
         return place
     return _role(element, who, place, function, context)
+
+
+def _reachable(place: Json | None, element: Element, context: Context) -> Json | None:
+    """Give an organisation that stands alone the telecoms and addresses of the role that it plays."""
+    if place is not None:
+        resource = context.resources[place["reference"]]
+        contacts = {"telecom": telecoms(children(element, "telecom"), context)}
+        contacts["address"] = addresses(children(element, "addr"), context)
+        for name, values in contacts.items():
+            held = resource.get(name, [])
+            if more := [value for value in values if value not in held]:
+                resource[name] = [*held, *more]
+    return place
 
 
 def _first(element: Element, names: tuple[str, ...]) -> Element | None:
@@ -135,7 +148,8 @@ def _device(element: Element, device: Element, ids: list[Element], context: Cont
             "identifier": [ii_to_identifier(number) for number in ids],
             "deviceName": names,
             "version": [{"value": software}] if software and model else None,
-            "type": cd_to_codeable_concept(child(device, "code"), context),
+            "type": cd_to_codeable_concept(child(device, "code"), context)
+            or cd_to_codeable_concept(child(element, "code"), context),
             "owner": organization(_first(element, _ORGANIZATIONS), context),
         }
     )
@@ -148,6 +162,7 @@ def related_person(element: Element, context: Context, person_name: str = "relat
     resource = compact(
         {
             "resourceType": "RelatedPerson",
+            "identifier": identifiers([*children(element, "id"), *_ids(person)]),
             "patient": context.patient,
             "relationship": one(cd_to_codeable_concept(child(element, "code"), context)),
             **(_person(person, context) if person is not None else {}),
@@ -156,6 +171,11 @@ def related_person(element: Element, context: Context, person_name: str = "relat
         }
     )
     return context.add(resource, repr(resource))
+
+
+def _ids(person: Element | None) -> list[Element]:
+    """Find the ids of a relative, which CDA R2 lacks and documents write in the namespace of its extensions."""
+    return list(person.iterchildren("{*}id")) if person is not None else []
 
 
 def _person(person: Element, context: Context) -> Json:

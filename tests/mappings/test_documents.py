@@ -14,6 +14,7 @@ import pytest
 from lxml import etree
 
 import mappings
+from fhir_server.validation.validate import validate
 from mappings.cda.xml import ACTS, parse
 from tests.mappings.r4_codes import RequiredCodes
 
@@ -78,6 +79,12 @@ def test_valid_for_an_independent_parser(path: Path) -> None:
 def test_codes_and_cardinalities_of_the_official_definitions(path: Path, required_codes: RequiredCodes) -> None:
     assert required_codes.problems(converted(path).bundle) == []
     assert required_codes.problems(mappings.document_reference(converted(path))) == []
+
+
+@every_document
+def test_valid_for_the_door_of_the_server(path: Path) -> None:
+    validate(converted(path).bundle)
+    validate(mappings.document_reference(converted(path)))
 
 
 @every_document

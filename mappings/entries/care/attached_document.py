@@ -6,6 +6,7 @@ Choice: the observation of the document's type is DocumentReference.type; its wo
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers
 from mappings.cda.dates import date_time, ts_to_instant
 from mappings.cda.media import attachment
+from mappings.cda.values import observation_value
 from mappings.cda.xml import HL7, Element, child
 from mappings.context import Context
 from mappings.entries.clinical_statement import comments, has_template, inner_acts, read
@@ -56,7 +57,8 @@ def _described(element: Element, context: Context) -> Json:
         if has_template(act, TYPES):
             read(act, context)
             context.imply(act, "id", "code", "statusCode")
-            kind = cd_to_codeable_concept(context.take(act, "value"), context)
-            text = context.referenced_text(child(act, "text")) or kind.get("text")
+            stated = observation_value(context.take_all(act, "value"), context)
+            kind = stated.get("valueCodeableConcept", {})
+            text = stated.get("valueString") or context.referenced_text(child(act, "text")) or kind.get("text")
             return {"type": kind, "title": text, "date": date_time(context.take(act, "effectiveTime"), context)}
     return {}

@@ -6,20 +6,40 @@ subscriber.
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, ii_key, required_concept
 from mappings.cda.dates import ivl_ts_to_period
+from mappings.cda.names import addresses, telecoms, words
 from mappings.cda.vocabulary import act_status
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.entries.clinical_statement import has_template, inner_acts, read
 from mappings.entries.related import attach
-from mappings.fhir import Json, absent, compact
-from mappings.header.parties import party
+from mappings.fhir import Json, absent, compact, one
+from mappings.header.parties import related_person
 
 LISTS = frozenset(("1.2.250.1.213.1.1.3.61", "1.3.6.1.4.1.19376.1.5.3.1.4.17"))
 PAYERS = frozenset(("1.2.250.1.213.1.1.3.94", "1.3.6.1.4.1.19376.1.5.3.1.4.18"))
 TEMPLATE_IDS = (*sorted(LISTS), *sorted(PAYERS))
 
-_PAYORS = ("Organization", "Patient", "RelatedPerson")
-_SUBSCRIBERS = ("Patient", "RelatedPerson")
+
+def _payor(entity: Element, context: Context) -> Json | None:
+    """Convert who pays to an organisation, which its numbers, telecoms and addresses are those of."""
+    place = child(entity, "representedOrganization")
+    names = [words(name) for name in children(place, "name")] if place is not None else []
+    ids = [*children(entity, "id"), *(children(place, "id") if place is not None else [])]
+    resource = compact(
+        {
+            "resourceType": "Organization",
+            "identifier": identifiers(ids),
+            "type": one(cd_to_codeable_concept(child(entity, "code"), context)),
+            "name": next((name for name in names if name), None),
+            "telecom": telecoms([*children(entity, "telecom"), *_of(place, "telecom")], context),
+            "address": addresses([*children(entity, "addr"), *_of(place, "addr")], context),
+        }
+    )
+    return context.add(resource, repr(resource)) if resource.keys() & {"identifier", "name"} else None
+
+
+def _of(place: Element | None, name: str) -> list[Element]:
+    return children(place, name) if place is not None else []
 
 
 def convert(element: Element, context: Context) -> list[Json]:
@@ -76,16 +96,17 @@ def _participant(element: Element, kind: str, context: Context) -> Element | Non
 
 
 def _subscriber(holder: Element | None, context: Context) -> Json | None:
-    who = party(child(holder, "participantRole"), context) if holder is not None else None
-    return who if who and context.resources[who["reference"]]["resourceType"] in _SUBSCRIBERS else None
+    role = child(holder, "participantRole") if holder is not None else None
+    if role is None:
+        return None
+    if any(ii_key(number) in context.patient_keys for number in children(role, "id")):
+        return context.patient
+    return related_person(role, context, "playingEntity")
 
 
 def _payors(element: Element, context: Context) -> list[Json]:
     found: list[Json] = []
     for performer in context.take_all(element, "performer"):
-        who = party(child(performer, "assignedEntity"), context)
-        if who and context.resources[who["reference"]]["resourceType"] == "PractitionerRole":
-            who = context.resources[who["reference"]].get("organization")
-        if who and context.resources[who["reference"]]["resourceType"] in _PAYORS:
-            found.append(who)
+        entity = child(performer, "assignedEntity")
+        found += [who] if entity is not None and (who := _payor(entity, context)) else []
     return found

@@ -6,12 +6,12 @@ Choice: a supply in the mood of an event says that the patient uses the device; 
 and R4 has DeviceRequest for that. How many and for how long are parameters of the request, notes of the use.
 """
 
-from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, ii_key, ii_to_identifier, pq_to_quantity
+from mappings.cda.datatypes import identifiers, pq_to_quantity
 from mappings.cda.dates import date_time, ivl_ts_to_period
-from mappings.cda.names import words
 from mappings.cda.vocabulary import absent_reason
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
+from mappings.entries.care.devices import device_of
 from mappings.entries.care.service_request import INTENTS, occurrence
 from mappings.entries.clinical_statement import comments, is_negated, read, status
 from mappings.entries.related import attach
@@ -42,25 +42,11 @@ def convert(element: Element, context: Context) -> list[Json]:
 def _device(element: Element, context: Context) -> Json:
     for participant in children(element, "participant"):
         role = child(participant, "participantRole")
-        playing = child(role, "playingDevice") if role is not None else None
-        if role is None or playing is None:
-            continue
-        context.taken.add(participant)
-        model, software = words(child(playing, "manufacturerModelName")), words(child(playing, "softwareName"))
-        scoping = child(role, "scopingEntity")
-        maker = words(child(scoping, "desc")) if scoping is not None else ""
-        resource = compact(
-            {
-                "resourceType": "Device",
-                "identifier": [ii_to_identifier(number) for number in children(role, "id") if ii_key(number)],
-                "manufacturer": maker,
-                "deviceName": [{"name": model, "type": "model-name"}] if model else None,
-                "type": cd_to_codeable_concept(child(playing, "code"), context),
-                "version": [{"value": software}] if software else None,
-                "patient": context.patient,
-            }
-        )
-        return context.add_at(resource, participant)
+        if role is not None and child(role, "playingDevice") is not None:
+            context.taken.add(participant)
+            found = device_of(role, context)
+            if found:
+                return found
     return context.add({"resourceType": "Device", "patient": context.patient}, context.path(element))
 
 

@@ -12,6 +12,7 @@ from mappings.cda.vocabulary import INTERNAL, absent_reason
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
 from mappings.entries.care import service_request
+from mappings.entries.care.devices import device_of
 from mappings.entries.care.places import location
 from mappings.entries.clinical_statement import comments, is_negated, read, status
 from mappings.entries.internal_reference import internal_references
@@ -115,7 +116,7 @@ def _participants(element: Element, context: Context) -> Json:
         if kind == "LOC" and place is None:
             place = location(role, context)
         elif kind in ("DEV", "RDV", "NRD"):
-            devices += _performer(role, None, context)
+            devices += [device] if (device := device_of(role, context)) else []
         else:
             performers += _performer(role, kind, context)
     for author in element.iterchildren(HL7 + "author"):
@@ -125,12 +126,8 @@ def _participants(element: Element, context: Context) -> Json:
     return {
         "performer": performers,
         "location": place,
-        "focalDevice": [{"manipulated": device["actor"]} for device in devices if _is_device(device, context)],
+        "focalDevice": [{"manipulated": device} for device in devices],
     }
-
-
-def _is_device(performer: Json, context: Context) -> bool:
-    return bool(context.resources[performer["actor"]["reference"]]["resourceType"] == "Device")
 
 
 def _performer(entity: Element | None, kind: str | None, context: Context) -> list[Json]:

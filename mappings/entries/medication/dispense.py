@@ -66,7 +66,9 @@ def _dosing(element: Element, context: Context) -> list[Json]:
         if has_template(act, DOSINGS):
             read(act, context)
             context.imply(act, "id", "statusCode", "consumable", "code")
-            found.append(compact({"text": context.referenced_text(child(act, "text")), **dosage(act, context)}))
+            found.append(
+                compact({"text": context.referenced_text(child(act, "text")), **dosage(act, context, is_whole=True)})
+            )
     if words:
         found = [words | item for item in found] or [words]
     return [item for item in found if item]

@@ -29,7 +29,7 @@ def dosages(element: Element, context: Context) -> list[Json]:
     for act in under:
         read(act, context)
         context.imply(act, "id", "statusCode", "consumable")
-        found.append(dosage(act, context))
+        found.append(dosage(act, context, is_whole=True))
     found = [item for item in found if item]
     if len(under) > 1:
         found = [{"sequence": number, **item} for number, item in enumerate(found, 1)]
@@ -42,8 +42,11 @@ def is_subordinate(kind: str, act: Element) -> bool:
     return has_template(act, SUBORDINATES) or bare
 
 
-def dosage(element: Element, context: Context) -> Json:
-    """Convert when, how and how much; empty when the act tells none of it."""
+def dosage(element: Element, context: Context, is_whole: bool = False) -> Json:
+    """Convert when, how and how much; empty when the act tells none of it.
+
+    is_whole: the act is nothing but a dosing, so that its intervals bound it.
+    """
     times = context.take_all(element, "effectiveTime")
     text = context.referenced_text(child(element, "text")) if has_template(element, SUBORDINATES) else None
     rate = _amount(context.take(element, "rateQuantity"), "rate", context)
@@ -52,9 +55,9 @@ def dosage(element: Element, context: Context) -> Json:
         {
             "text": text,
             "patientInstruction": _instructions(element, context),
-            "timing": timing(_dosing_times(times), context),
+            "timing": timing(times if is_whole else _dosing_times(times), context),
             "asNeededCodeableConcept": _as_needed(element, context),
-            "site": cd_to_codeable_concept(context.take(element, "approachSiteCode"), context),
+            "site": concept_or_absent(context.take(element, "approachSiteCode"), context),
             "route": concept_or_absent(context.take(element, "routeCode"), context),
             "doseAndRate": [dose | rate] if dose or rate else None,
             **_maximum(context.take(element, "maxDoseQuantity"), context),

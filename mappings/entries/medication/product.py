@@ -13,10 +13,6 @@ from mappings.context import Context
 from mappings.fhir import Json, absent, compact
 from mappings.header.organization import organization
 
-PHARM = "{urn:ihe:pharm:medication}"
-
-_SPACES = (PHARM, "{urn:hl7-org:v3}", "{urn:hl7-org:pharm}", "{urn:hl7-org:sdtc}")
-
 
 def medication(owner: Element, context: Context) -> Json | None:
     """Convert the product of a consumable or of a supply, and give the reference; None when it says nothing."""
@@ -113,5 +109,5 @@ def _any(element: Element, name: str) -> Element | None:
 
 
 def _every(element: Element, name: str) -> list[Element]:
-    """Find children by name in the namespaces that documents write pharmaceutical elements in."""
-    return [found for space in _SPACES for found in element.iterchildren(space + name)]
+    """Find children by name in any namespace: documents write pharmaceutical elements in several."""
+    return list(element.iterchildren("{*}" + name))

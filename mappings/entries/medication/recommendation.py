@@ -9,7 +9,7 @@ from mappings.cda.names import words
 from mappings.cda.vocabulary import INTERNAL
 from mappings.cda.xml import HL7, Element, child
 from mappings.context import Context
-from mappings.entries.clinical_statement import comments, is_negated, read
+from mappings.entries.clinical_statement import act_code, comments, is_negated, read
 from mappings.entries.related import attach
 from mappings.fhir import Json, absent, compact, concept
 
@@ -32,7 +32,6 @@ def convert(element: Element, context: Context) -> list[Json]:
         "forecastStatus": concept(FORECAST, "contraindicated" if is_negated(element) else "due"),
         "dateCriterion": [{"code": concept(LOINC, code), "value": value} for code, value in criteria if value],
         "description": notes,
-        "series": _series(element, context),
     }
     author = context.take(element, "author")
     written = date_time(child(author, "time"), context) if author is not None else None
@@ -40,6 +39,7 @@ def convert(element: Element, context: Context) -> list[Json]:
     written = written or ts_to_date_time(time.get("value") or "" if time is not None else "")
     resource = {
         "resourceType": "ImmunizationRecommendation",
+        "extension": act_code(element, context),
         "identifier": identifiers(context.take_all(element, "id")),
         "patient": context.patient,
         **({"date": written} if written else {"_date": absent("unknown")}),
@@ -47,11 +47,6 @@ def convert(element: Element, context: Context) -> list[Json]:
     }
     converted = compact(resource)
     return [context.add_at(converted, element), *attach(converted, element, context)]
-
-
-def _series(element: Element, context: Context) -> str | None:
-    code = context.take(element, "code")
-    return (code.get("displayName") or code.get("code")) if code is not None else None
 
 
 def _vaccine(element: Element, context: Context) -> Json:

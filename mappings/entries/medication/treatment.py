@@ -9,7 +9,7 @@ is a plan.
 """
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required_concept
-from mappings.cda.dates import date_time, ivl_ts_to_period
+from mappings.cda.dates import date_time, ivl_ts_to_period, ts_to_date_time
 from mappings.cda.values import observation_value
 from mappings.cda.vocabulary import INTERNAL, absent_reason
 from mappings.cda.xml import HL7, Element, child, children
@@ -21,7 +21,7 @@ from mappings.entries.medication.prescription import PRESCRIPTIONS, prescription
 from mappings.entries.medication.product import required_medication
 from mappings.entries.related import attach
 from mappings.entries.subject import is_about_other
-from mappings.fhir import Json, absent, compact, concept
+from mappings.fhir import Json, absent, compact, concept, extension
 from mappings.header.parties import party
 
 GIVEN = frozenset(
@@ -43,6 +43,7 @@ TEMPLATE_IDS = (
 ADMINISTERED_SECTIONS = ("18610-6", "57072-1", "29549-3")
 # The IPS codes that say there is no treatment, or that nothing is known of it, stand where the product would.
 ABSENT_OR_UNKNOWN = "2.16.840.1.113883.5.1150.1"
+OCCURRENCE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationAdministration.occurence"
 ACT_CODES = "2.16.840.1.113883.5.4"
 
 _ACTORS = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Device")
@@ -70,12 +71,12 @@ def _is_given(element: Element) -> bool:
 
 def _statement(element: Element, context: Context) -> Json:
     code = child(element, "code")
-    stated = status(element, "MedicationStatement", context) or "unknown"
-    stated = "intended" if element.get("moodCode") != "EVN" and stated in ("active", "completed") else stated
     product = _product(element, context)
     orders = [
         prescription_of(act, product, context) for _, act in inner_acts(element) if has_template(act, PRESCRIPTIONS)
     ]
+    effective = _effective(element, context)
+    stated = _stated(element, effective.get("effectivePeriod", {}), context)
     resource = {
         "resourceType": "MedicationStatement",
         "extension": act_code(element, context) if code not in context.taken else None,
@@ -84,12 +85,29 @@ def _statement(element: Element, context: Context) -> Json:
         "status": "not-taken" if is_negated(element) else stated,
         **product,
         "subject": context.patient,
-        **_effective(element, context),
+        **effective,
         **_informed(element, context),
         "note": comments(element, context),
         "dosage": dosages(element, context),
     }
     return compact(resource)
+
+
+def _stated(element: Element, period: Json, context: Context) -> str:
+    """Choice: completed is the only status of the model; it says that the statement is made, not that all is taken.
+
+    So the period tells: ended when it ends before the document, else active; without one, nobody knows.
+    """
+    stated = status(element, "MedicationStatement", context) or "unknown"
+    if stated not in ("active", "completed"):
+        return stated
+    if element.get("moodCode") != "EVN":
+        return "intended"
+    time = child(context.document, "effectiveTime")
+    written = ts_to_date_time(time.get("value") or "") if time is not None else None
+    if "end" in period and written and period["end"][:10] <= written[:10]:
+        return "completed"
+    return "active" if period or stated == "active" else "unknown"
 
 
 def _administration(element: Element, context: Context) -> Json:
@@ -103,7 +121,7 @@ def _administration(element: Element, context: Context) -> Json:
         effective = {"effectivePeriod": effective.get("_effectiveDateTime") or absent("unknown")}
     resource = {
         "resourceType": "MedicationAdministration",
-        "extension": act_code(element, context) if code not in context.taken else None,
+        "extension": [*_cycle(given), *(act_code(element, context) if code not in context.taken else [])],
         "identifier": identifiers(context.take_all(element, "id")),
         "status": "not-done" if is_negated(element) else done,
         **product,
@@ -114,6 +132,11 @@ def _administration(element: Element, context: Context) -> Json:
         "dosage": _given_dosage(given[0]) if given else None,
     }
     return compact(resource)
+
+
+def _cycle(given: list[Json]) -> list[Json]:
+    """Keep how the product was given over time, for which R4 has no element and R5 has one."""
+    return [extension(OCCURRENCE, valueTiming=dosage["timing"]) for dosage in given if "timing" in dosage]
 
 
 def _given_dosage(dosage: Json) -> Json:

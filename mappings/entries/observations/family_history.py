@@ -11,14 +11,14 @@ about them.
 from mappings.cda.datatypes import cd_to_codeable_concept, concept_or_absent, identifiers, required_concept
 from mappings.cda.dates import date_only, date_time, ivl_ts_to_period
 from mappings.cda.names import words
-from mappings.cda.vocabulary import INTERNAL, absent_reason
+from mappings.cda.vocabulary import absent_reason
 from mappings.cda.xml import HL7, Element, child
 from mappings.context import Context
 from mappings.entries.clinical_statement import act_code, comments, has_template, inner_acts, is_negated, read, status
 from mappings.entries.observation import observation
 from mappings.entries.related import attach
 from mappings.entries.subject import other_subject
-from mappings.fhir import Json, absent, compact, concept
+from mappings.fhir import Json, absent, compact, concept, one
 
 ORGANIZERS = frozenset(("1.2.250.1.213.1.1.3.59", "1.3.6.1.4.1.19376.1.5.3.1.4.15", "2.16.840.1.113883.10.20.22.4.45"))
 OBSERVED = frozenset(("1.2.250.1.213.1.1.3.51", "1.3.6.1.4.1.19376.1.5.3.1.4.13.3", "2.16.840.1.113883.10.20.22.4.46"))
@@ -36,7 +36,8 @@ def convert(element: Element, context: Context) -> list[Json]:
     subject = context.take(element, "subject")
     person = child(subject, "relatedSubject") if subject is not None else None
     observed = [act for _, act in inner_acts(element) if has_template(act, OBSERVED)]
-    focus = other_subject(subject, context) if any(is_negated(act) for act in observed) else None
+    is_person = any(is_negated(act) for act in observed) or _is_more_than_a_relative(person)
+    focus = other_subject(subject, context) if is_person else None
     with context.about(focus):
         denied = [context.add_at(_denied_or_alone(act, context), act) for act in observed if is_negated(act)]
     resource = {
@@ -51,7 +52,14 @@ def convert(element: Element, context: Context) -> list[Json]:
     }
     converted = compact(resource)
     beside = attach(converted, element, context)
-    return [context.add_at(converted, element), *denied, *beside]
+    return [context.add_at(converted, element), *denied, *beside, *one(focus)]
+
+
+def _is_more_than_a_relative(person: Element | None) -> bool:
+    """Tell whether the relative has a number, an address or a telecom, which FamilyMemberHistory cannot hold."""
+    subject = child(person, "subject") if person is not None else None
+    numbered = subject is not None and next(subject.iterchildren("{*}id"), None) is not None
+    return numbered or (person is not None and any(child(person, name) is not None for name in ("addr", "telecom")))
 
 
 def _date(time: Element | None, context: Context) -> Json:
@@ -108,6 +116,4 @@ def _onset(time: Element | None, context: Context) -> Json:
 
 
 def _denied_or_alone(act: Element, context: Context) -> Json:
-    resource = observation(act, context, None)
-    resource["category"] = [concept(INTERNAL + "observation-category", "social-history")]
-    return resource
+    return observation(act, context, None)
