@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from fhir_server.access.callers import PERSONAL_KINDS
+from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, VISIBILITY_SYSTEM
+from fhir_server.access.modes import purpose_system
 from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
 
@@ -21,8 +24,8 @@ class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Record one request that was answered or refused; it holds no content, no token and no secret.
 
     `instant` is microseconds since 1970 UTC. `query` (URL-encoded) and `compartment` ("Patient/1") are what a search
-    asked; `results` are the references of what the answer showed, included resources too. `ground` says why a reader
-    was let in (break-glass).
+    asked; `results` are the references of what the answer showed, included resources too. `ground` is the
+    reason given for breaking the glass. `is_secret`: done in a secret connection, hidden from representatives.
     """
 
     instant: int
@@ -43,6 +46,7 @@ class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     request_id: str = ""
     base_url: str = ""
     compartment: str = ""
+    is_secret: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -65,12 +69,12 @@ _ENTITIES: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLES: Final = "http://terminology.hl7.org/CodeSystem/object-role"
 _DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-_PURPOSES: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _BALP_ENTITIES: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
 
 _SOURCE: Final = {"system": _DICOM, "code": "110153", "display": "Source Role ID"}
 _DESTINATION: Final = {"system": _DICOM, "code": "110152", "display": "Destination Role ID"}
 _PATIENT_PARAMETERS: Final = frozenset({"patient", "subject", "patient:Patient", "subject:Patient"})
+_USERS: Final = PERSONAL_KINDS | {"professional"}
 _READS: Final = frozenset({"read", "vread", "history"})
 _ACTIONS: Final = {"create": "C", "read": "R", "vread": "R", "history": "R", "update": "U", "patch": "U", "delete": "D"}
 
@@ -106,11 +110,15 @@ def _groups(entry: AccessEntry, seen: Sequence[Seen], asked: str) -> dict[tuple[
 
 
 def _is_own_failure(entry: AccessEntry) -> bool:
-    """Say whether a patient reached nothing: what is hidden from him must leave the trace of what does not exist.
+    """Say whether a patient, or who represents him, reached nothing.
+
+    What is hidden from them must leave the trace of what does not exist.
 
     Deleting what is not there, or hidden, is answered as done, and has no version.
     """
-    return entry.kind == "patient" and (entry.status >= 400 or (entry.interaction == "delete" and not entry.version_id))
+    return entry.kind in PERSONAL_KINDS and (
+        entry.status >= 400 or (entry.interaction == "delete" and not entry.version_id)
+    )
 
 
 def asked_patient(entry: AccessEntry) -> str:
@@ -150,6 +158,8 @@ def _event(entry: AccessEntry, patient_id: str, references: Iterable[str], has_q
         "agent": _agents(entry),
         "source": {"observer": {"display": entry.base_url or "FHIR server"}},
     }
+    if entry.is_secret:
+        event["meta"] = {"security": [_coding(VISIBILITY_SYSTEM, HIDDEN_FROM_REPRESENTATIVES)]}
     if entry.status >= 400:
         event["outcomeDesc"] = f"HTTP {entry.status}"
     entities = _entities(entry, patient_id, references, has_query)
@@ -191,7 +201,7 @@ def _agents(entry: AccessEntry) -> list[dict[str, Any]]:
     if entry.interaction == "delete":
         client_type = _coding(_DICOM, "110150", "Application")
         server_type = _coding("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian")
-    has_user = entry.kind in ("patient", "professional")
+    has_user = entry.kind in _USERS
     who: dict[str, Any] = {"identifier": {"value": entry.client_id}} if entry.client_id else {"display": "anonymous"}
     if entry.actor and not has_user:
         who = {"reference": entry.actor} | who
@@ -216,10 +226,14 @@ def _user(entry: AccessEntry) -> dict[str, Any]:
     if entry.display:
         user["name"] = entry.display
     if entry.purpose_of_use or entry.ground:
-        text = {"text": entry.ground} if entry.ground else {}
-        codes = {"coding": [_coding(_PURPOSES, entry.purpose_of_use)]} if entry.purpose_of_use else {}
-        user["purposeOfUse"] = [codes | text]
+        user["purposeOfUse"] = [_purpose(entry)]
     return user
+
+
+def _purpose(entry: AccessEntry) -> dict[str, Any]:
+    code = entry.purpose_of_use
+    codes = {"coding": [_coding(purpose_system(code), code)]} if code else {}
+    return codes | ({"text": entry.ground} if entry.ground else {})
 
 
 def _coding(system: str, code: str, display: str = "") -> dict[str, str]:

@@ -153,3 +153,28 @@ def test_a_program_is_the_requestor_when_there_is_no_user() -> None:
     client, server = event["agent"]
     assert client["who"] == {"reference": "Device/lab", "identifier": {"value": "software"}}
     assert (client["requestor"], server["requestor"]) == (True, False)
+
+
+def test_breaking_the_glass_is_told_with_its_code_and_its_reason() -> None:
+    broken = msgspec.structs.replace(READ, purpose_of_use="bris_de_glace", ground="unconscious")
+    (event,) = audit_events(broken, [Seen("Observation/o", ("1",))])
+    coding = {"system": "urn:oid:1.2.250.1.213.1.1.4.248", "code": "bris_de_glace"}
+    assert event["agent"][2]["purposeOfUse"] == [{"coding": [coding], "text": "unconscious"}]
+    american = msgspec.structs.replace(broken, purpose_of_use="BTG")
+    (event,) = audit_events(american, [Seen("Observation/o", ("1",))])
+    assert event["agent"][2]["purposeOfUse"][0]["coding"][0]["system"].endswith("v3-ActReason")
+
+
+def test_what_was_done_in_a_secret_connection_is_hidden_from_representatives() -> None:
+    secret = msgspec.structs.replace(READ, is_secret=True)
+    (event,) = audit_events(secret, [Seen("Observation/o", ("1",))])
+    assert [coding["code"] for coding in event["meta"]["security"]] == ["INVISIBLE_REPRESENTANTS_LEGAUX"]
+    assert "meta" not in audit_events(READ, [Seen("Observation/o", ("1",))])[0]
+
+
+def test_a_representative_leaves_the_traces_of_a_user_and_of_nothing_where_he_reached_nothing() -> None:
+    parent = msgspec.structs.replace(READ, kind="representative", actor="RelatedPerson/p")
+    (event,) = audit_events(parent, [Seen("Observation/o", ("1",))])
+    assert event["agent"][2]["who"] == {"reference": "RelatedPerson/p"}
+    failed = msgspec.structs.replace(parent, status=404)
+    assert audit_events(failed, [Seen("Observation/o", ("1",))]) == audit_events(failed, [Seen("Observation/o")])
