@@ -3,7 +3,8 @@
 A row is a plain tuple `(family, parameter, element, *columns)`. `family` says which columns follow (COLUMNS);
 `element` is 0, but for composite parameters, where rows of one element share a number from 1 on, and the parameter
 of a component's rows is the composite's code, `$` and the component's position: `code-value-quantity$1`.
-A parameter with a suffix holds what a modifier asks: `code:text`, `identifier:of-type`, `subject:identifier`.
+A parameter with a suffix holds what a modifier asks: `code:text`, `identifier:of-type`, `subject:identifier`,
+`value-quantity:canonical`.
 Parameters that start with `_` and are no search parameter serve access: see `access/`.
 """
 

@@ -5,6 +5,7 @@ Spec: search.html#number, search.html#prefix
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -51,14 +52,17 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
-def alternatives(prefix: str, asked: Decimal) -> tuple[tuple[Test, ...], ...]:
+def alternatives(
+    prefix: str, asked: Decimal, to_float: Callable[[Decimal], float] = float
+) -> tuple[tuple[Test, ...], ...]:
     """Return the ways to meet a prefix and a number, each a conjunction of tests on `low` and `high`.
 
-    Only eq, ne and ap look at the interval that the digits imply; the others take the number as exact.
+    Only eq, ne and ap look at the interval that the digits imply; the others take the number as exact. `to_float`
+    brings numbers to the unit of the rows.
     """
-    low, high = _implied(asked)
-    point = float(asked)
-    margin = abs(point) / 10
+    least, most = _implied(asked)
+    margin = abs(asked) / 10
+    low, high, point = to_float(least), to_float(most), to_float(asked)
     meanings: dict[str, tuple[tuple[Test, ...], ...]] = {
         "eq": ((("low", "ge", low), ("high", "lt", high)),),
         "ne": ((("low", "lt", low),), (("high", "ge", high),)),
@@ -68,14 +72,16 @@ def alternatives(prefix: str, asked: Decimal) -> tuple[tuple[Test, ...], ...]:
         "le": ((("low", "le", point),),),
         "sa": ((("low", "gt", point),),),
         "eb": ((("high", "lt", point),),),
-        "ap": ((("low", "le", max(high, point + margin)), ("high", "ge", min(low, point - margin))),),
+        "ap": (
+            (("low", "le", to_float(max(most, asked + margin))), ("high", "ge", to_float(min(least, asked - margin)))),
+        ),
     }
     return meanings[prefix]
 
 
-def _implied(asked: Decimal) -> tuple[float, float]:
+def _implied(asked: Decimal) -> tuple[Decimal, Decimal]:
     """Return the half-open interval that the significant digits imply: 100 is 99.5 to 100.5, and 1e2 is 95 to 105."""
     exponent = int(asked.as_tuple().exponent)
     # The specification reads 1e2 as [95, 105): one digit more than the mantissa has.
     half = Decimal((0, (5,), exponent - (2 if exponent > 0 else 1)))
-    return float(asked - half), float(asked + half)
+    return asked - half, asked + half
