@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from argon2 import PasswordHasher
 
+from fhir_server.smart.authorized_apps import AuthorizedApps
 from fhir_server.smart.clients import Clients
 from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.clients.authentication import Authentication
@@ -30,7 +31,10 @@ _Seconds = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long things last, within SMART's bounds, and what hashing a password costs (Argon2id, by RFC 9106)."""
+    """How long things last, within SMART's bounds, and what hashing a password costs (Argon2id, by RFC 9106).
+
+    `is_registration_open`: apps that register themselves need no operator's approval (for a sandbox).
+    """
 
     code_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
     access_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=_HOUR_SECONDS)] = _HOUR_SECONDS
@@ -38,6 +42,7 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     refresh_seconds: _Seconds = 90 * 24 * _HOUR_SECONDS
     session_seconds: _Seconds = _HOUR_SECONDS
     launch_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 300
+    is_registration_open: bool = False
     password_memory_kib: Annotated[int, msgspec.Meta(ge=32)] = 65_536
     password_rounds: Annotated[int, msgspec.Meta(ge=1)] = 3
 
@@ -71,6 +76,7 @@ class Authorization:
         self.users = Users(store, new_id, hasher)
         self.sessions = Sessions(store, now, settings.session_seconds)
         self.families = Families(store, now)
+        self.apps = AuthorizedApps(store, now, self.clients, self.families)
         self.launches = Launches(store, now, settings.launch_seconds)
         self.outside = NOTHING_OUTSIDE
         self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))

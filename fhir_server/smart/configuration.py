@@ -13,6 +13,12 @@ from fhir_server.smart.granted_scopes import CONTEXT_SCOPES, IDENTITY_SCOPES, LA
 from fhir_server.smart.keys import ID_TOKEN_ALGORITHM
 from fhir_server.smart.token import EXCHANGES
 
+APPS_PATH = "/account/apps"
+"""Where a person sees the apps that he authorised, and takes it back."""
+
+REGISTRATION_PATH = "/oauth/register"
+"""Where apps register themselves."""
+
 CAPABILITIES = (
     "launch-ehr",
     "launch-standalone",
@@ -63,6 +69,8 @@ def _metadata(authorization: Authorization) -> dict[str, Any]:
         "jwks_uri": authorization.url("/oauth/jwks"),
         "authorization_endpoint": authorization.url("/oauth/authorize"),
         "token_endpoint": authorization.url("/oauth/token"),
+        "registration_endpoint": authorization.url(REGISTRATION_PATH),
+        "management_endpoint": authorization.url(APPS_PATH),
         "introspection_endpoint": authorization.url("/oauth/introspect"),
         "revocation_endpoint": authorization.url("/oauth/revoke"),
         "grant_types_supported": list(EXCHANGES),

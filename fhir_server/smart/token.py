@@ -83,7 +83,7 @@ async def exchange_code(authorization: Authorization, proof: Proof, parameters: 
 async def refresh(authorization: Authorization, proof: Proof, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Exchange a refresh token for the next one; a second use of one ends the family."""
     text, client = parameters.get("refresh_token", ""), proof.client
-    asked = parameters.get("scope", "")
+    asked, now = parameters.get("scope", ""), authorization.now()
 
     async def work(transaction: Transaction) -> Family | _Misused:
         await proof.spend(transaction)
@@ -96,7 +96,7 @@ async def refresh(authorization: Authorization, proof: Proof, parameters: Mappin
         narrowed(asked, family.scopes)
         if family.session_key and not await authorization.sessions.is_live(transaction, family.session_key):
             raise _bad_grant("The session ended in which this access was given.")
-        family = msgspec.structs.replace(family, generation=generation + 1)
+        family = msgspec.structs.replace(family, generation=generation + 1, used_at=now)
         await authorization.families.put(transaction, family)
         return family
 
@@ -135,6 +135,8 @@ def _family_of(authorization: Authorization, code: Code, family_id: str, refresh
         refresh_key=refresh_key if is_offline or is_online else "",
         session_key=code.session_key if is_online else "",
         context=code.context,
+        granted_at=authorization.now(),
+        used_at=authorization.now(),
     )
 
 

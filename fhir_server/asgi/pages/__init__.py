@@ -8,16 +8,30 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from fhir_server.asgi.pages.account import account_routes
 from fhir_server.asgi.pages.consent import consent_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
 from fhir_server.asgi.pages.picker import picker_routes
 from fhir_server.asgi.pages.refusals import REFUSALS
+from fhir_server.asgi.pages.registration import registration_routes
 from fhir_server.asgi.pages.sign_in import sign_in_routes
 from fhir_server.smart.authorization import Authorization
 
 __all__ = ["pages"]
+
+
+ROUTES = (
+    discovery_routes,
+    oauth_routes,
+    registration_routes,
+    sign_in_routes,
+    consent_routes,
+    picker_routes,
+    account_routes,
+)
+"""The routes of the authorization server, by page."""
 
 
 def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
@@ -26,7 +40,7 @@ def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
     `name` is what the operator calls the server.
     """
     app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
-    for routes in (discovery_routes, oauth_routes, sign_in_routes, consent_routes, picker_routes):
+    for routes in ROUTES:
         app.include_router(routes(authorization))
     app.include_router(home_routes(authorization, name))
     for refusal, answer in REFUSALS.items():

@@ -55,10 +55,15 @@ class _Consent:
         session, user = signed_in
         asked.check_user(user)
         offered = asked.offered(user)
-        if "none" in asked.prompts:
-            raise asked.refusal("consent_required", "The person must be asked.")
+        if "none" in asked.prompts and asked.missing(user):
+            raise asked.refusal("interaction_required", "The person must choose first.")
         if asked.missing(user):
             return await self._picker.show(request, asked, signed_in)
+        is_agreed = await self._authorization.apps.has_agreed(user.user_id, asked.client, offered)
+        if is_agreed and "consent" not in asked.prompts:
+            return redirect(await allow(self._authorization, asked, session, user, offered))
+        if "none" in asked.prompts:
+            raise asked.refusal("consent_required", "The person must be asked.")
         return self._page(request, asked, (session, user), offered)
 
     async def decide(self, request: Request) -> Response:
@@ -74,7 +79,12 @@ class _Consent:
         if values.get("decision") != "allow":
             raise asked.refusal("access_denied", "The person denied the request.")
         chosen = {value for name, value in form if name == "scope"}
-        return redirect(await allow(self._authorization, asked, session, user, chosen))
+        location = await allow(self._authorization, asked, session, user, chosen)
+        if values.get("remember") == "yes":
+            agreed = tuple(scope for scope in asked.offered(user) if scope in chosen)
+            seconds = self._authorization.settings.refresh_seconds
+            await self._authorization.apps.remember(user.user_id, asked.client, agreed, seconds)
+        return redirect(location)
 
     async def _signed_in(self, request: Request, asked: AuthorizationRequest) -> tuple[Session, User] | None:
         signed_in = await self._browser.signed_in(request)

@@ -19,12 +19,17 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise OAuthRefusal("invalid_request", "Post application/x-www-form-urlencoded.", 415)
+    return text_pairs((await small_body(request)).decode("utf-8", "replace"))
+
+
+async def small_body(request: Request) -> bytes:
+    """Return the body of a request; raises OAuthRefusal (413) when it is larger than any form of ours."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LIMIT_BYTES:
             raise OAuthRefusal("invalid_request", "The form is too large.", 413)
-    return text_pairs(body.decode("utf-8", "replace"))
+    return bytes(body)
 
 
 def text_pairs(text: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Sign in, sign out, and the page that says who is signed in.
+"""Sign in and sign out.
 
 Spec: https://openid.net/specs/openid-connect-core-1_0.html#Authenticates, security.html#authentication
 """
@@ -15,12 +15,14 @@ from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.configuration import APPS_PATH
 from fhir_server.smart.providers import Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
 from fhir_server.smart.users import User
 
 _HOME = "/account"
-_RETURNS_TO = ("/oauth/authorize?", _HOME)
+_REQUEST = "/oauth/authorize?"
+_OWN_PAGES = (_HOME, APPS_PATH)
 
 
 def sign_in_routes(authorization: Authorization) -> APIRouter:
@@ -32,7 +34,6 @@ def sign_in_routes(authorization: Authorization) -> APIRouter:
     routes.add_api_route("/sign-in/{name}", pages.go, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-in/{name}/callback", pages.come_back, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-out", pages.leave, methods=["POST"], response_model=None)
-    routes.add_api_route(_HOME, pages.account, methods=["GET"], response_model=None)
     return routes
 
 
@@ -87,13 +88,6 @@ class _SignIn:
         self._browser.drop(response, "session")
         return response
 
-    async def account(self, request: Request) -> Response:
-        signed_in = await self._browser.signed_in(request)
-        if signed_in is None:
-            return redirect(self._authorization.url("/sign-in"))
-        session, user = signed_in
-        return page(request, "account.html", {"user": user, "form_token": session.form_token})
-
     def _elsewhere(self, name: str) -> Provider:
         provider = self._authorization.providers.get(name)
         if provider is None or provider is self._provider:
@@ -135,5 +129,6 @@ class _SignIn:
 
 def _safe(return_to: str) -> str:
     """Return an address of ours to go to after the sign-in, never one of another site."""
-    is_ours = return_to.startswith(_RETURNS_TO) and return_to.isascii() and return_to.isprintable()
+    is_known = return_to.startswith(_REQUEST) or return_to in _OWN_PAGES
+    is_ours = is_known and return_to.isascii() and return_to.isprintable()
     return return_to if is_ours else _HOME

@@ -4,6 +4,7 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#register-app-
 https://www.rfc-editor.org/rfc/rfc9700#section-2.1
 """
 
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     public keys, `jwks_uri` an address of one. `actor` is the reference of the Device (or Organization) that it acts as.
     `catalogue` names where it was referenced: "application", "software" or "" when it was not. `is_operator`: a
     system client that is trusted with every record. `is_launch_host`: a host software that launches apps.
+    `is_pending`: it registered itself and no operator approved it yet; `registration_hash` is that of its own token.
     """
 
     client_id: str
@@ -41,12 +43,23 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     is_operator: bool = False
     is_launch_host: bool = False
     is_disabled: bool = False
+    is_pending: bool = False
+    registration_hash: str = ""
+    registered_at: datetime | None = None
 
     @property
     def origins(self) -> frozenset[str]:
         """Return the web origins that its pages come from, those of its redirect URIs."""
         parts = [urlsplit(uri) for uri in self.redirect_uris]
         return frozenset(f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in ("http", "https"))
+
+    @property
+    def can_be_remembered(self) -> bool:
+        """Say whether a consent may hold for the next time: another app cannot pass for this one.
+
+        Spec: https://www.rfc-editor.org/rfc/rfc8252#section-8.6
+        """
+        return self.kind != "public" or all(uri.startswith("https:") for uri in self.redirect_uris)
 
 
 def check(client: Client) -> None:

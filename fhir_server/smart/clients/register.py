@@ -30,8 +30,10 @@ class Clients:
         self._origins: frozenset[str] = frozenset()
         self._origins_until: datetime | None = None
 
-    async def register(self, client: Client, *, is_replacing: bool = False) -> str:
+    async def register(self, client: Client, *, is_replacing: bool = False, until: datetime | None = None) -> str:
         """Keep a client; return the secret of a confidential-symmetric one, told this once, or "".
+
+        `until`: when it is forgotten; None keeps it.
 
         Raises Unprocessable (422) for an unsafe registration, Duplicate (409) for a client_id that exists.
         """
@@ -46,17 +48,43 @@ class Clients:
         async def work(transaction: Transaction) -> None:
             if not is_replacing and await transaction.record(KIND, client.client_id) is not None:
                 raise Duplicate(f"There is already a client {client.client_id!r}.")
-            await transaction.put_record(KIND, client.client_id, content)
+            await transaction.put_record(KIND, client.client_id, content, until)
 
         await self._store.transact(work)
         self._origins_until = None
         return secret
 
     async def get(self, client_id: str) -> Client | None:
-        """Return a client that may ask for tokens; None when it is unknown or disabled."""
+        """Return a client that may ask for tokens; None when it is unknown, disabled or waits for approval."""
+        client = await self.find(client_id)
+        return None if client is None or client.is_disabled or client.is_pending else client
+
+    async def find(self, client_id: str) -> Client | None:
+        """Return a client, whatever its state, or None."""
         content = await self._store.record(KIND, client_id)
-        client = None if content is None else _decode(content)
-        return None if client is None or client.is_disabled else client
+        return None if content is None else _decode(content)
+
+    async def pending(self) -> "list[Client]":
+        """Return the clients that registered themselves and wait for an operator, by client_id."""
+        return [client for client in await self.list() if client.is_pending]
+
+    async def approve(self, client_id: str) -> Client:
+        """Let a client that registered itself ask for tokens; raises NotFound."""
+        client = await self.find(client_id)
+        if client is None or not client.is_pending:
+            raise NotFound(f"No client {client_id!r} waits for approval.")
+        client = msgspec.structs.replace(client, is_pending=False)
+        await self.register(client, is_replacing=True)
+        return client
+
+    async def delete(self, client_id: str) -> None:
+        """Forget a client; its tokens end with the next check."""
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.delete_record(KIND, client_id)
+
+        await self._store.transact(work)
+        self._origins_until = None
 
     async def list(self) -> list[Client]:
         """Return all clients, disabled ones too, by client_id."""
@@ -64,16 +92,16 @@ class Clients:
 
     async def disable(self, client_id: str) -> None:
         """Refuse a client from now on; its tokens end with the next check. Raises NotFound."""
-        content = await self._store.record(KIND, client_id)
-        if content is None:
+        client = await self.find(client_id)
+        if client is None:
             raise NotFound(f"There is no client {client_id!r}.")
-        await self.register(msgspec.structs.replace(_decode(content), is_disabled=True), is_replacing=True)
+        await self.register(msgspec.structs.replace(client, is_disabled=True), is_replacing=True)
 
     async def origins(self) -> frozenset[str]:
         """Return the web origins of all clients that may ask for tokens (for CORS); a new one may take 15 seconds."""
         now = self._now()
         if self._origins_until is None or now >= self._origins_until:
-            clients = [client for client in await self.list() if not client.is_disabled]
+            clients = [client for client in await self.list() if not client.is_disabled and not client.is_pending]
             self._origins = frozenset().union(*(client.origins for client in clients))
             self._origins_until = now + _ORIGINS_KEPT
         return self._origins

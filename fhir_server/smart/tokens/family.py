@@ -15,6 +15,7 @@ from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
 from fhir_server.storage.store import Store, Transaction
 
 _KIND = "family"
+_OF_USER = "family/"
 
 
 class Family(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +23,7 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `user_id` and `patient_id` are empty for a backend service. `refresh_key` (empty: no refresh) derives the refresh
     tokens, of which only that of the current `generation` is good. `expires_at` is the end of the last token.
+    `used_at` is when the last token was given.
     `session_key` (online_access) names the session without which there is no refresh.
     """
 
@@ -35,6 +37,8 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
     nonce: str = ""
     refresh_key: str = ""
     generation: int = 0
+    granted_at: datetime | None = None
+    used_at: datetime | None = None
     session_key: str = ""
     context: LaunchContext = NO_CONTEXT
 
@@ -88,12 +92,23 @@ class Families:
     async def put(self, transaction: Transaction, family: Family) -> None:
         """Store a family, new or refreshed, until its last token ends."""
         await transaction.put_record(_KIND, family.family_id, msgspec.json.encode(family), family.expires_at)
+        if family.user_id and not family.generation:
+            await transaction.put_record(_OF_USER + family.user_id, family.family_id, b"1", family.expires_at)
+
+    async def of_user(self, user_id: str) -> list[Family]:
+        """Return the live families of a person, by family_id."""
+        family_ids = [family_id for family_id, _ in await self._store.records(_OF_USER + user_id)]
+        found = [await self.get(family_id) for family_id in family_ids]
+        return [family for family in found if family is not None]
 
     async def end(self, family_id: str) -> None:
         """End all the tokens of a family, at once in this process."""
 
         async def work(transaction: Transaction) -> None:
+            family = await self.find(transaction, family_id)
             await transaction.delete_record(_KIND, family_id)
+            if family is not None and family.user_id:
+                await transaction.delete_record(_OF_USER + family.user_id, family_id)
 
         await self._store.transact(work)
         for tell in self.on_end:

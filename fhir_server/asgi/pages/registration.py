@@ -1,0 +1,45 @@
+"""The registration endpoint, where apps register themselves.
+
+Spec: https://www.rfc-editor.org/rfc/rfc7591#section-3, https://www.rfc-editor.org/rfc/rfc7592#section-2
+"""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fhir_server.asgi.pages.forms import small_body
+from fhir_server.asgi.pages.responses import NOT_KEPT, json
+from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.clients import dynamic
+from fhir_server.smart.configuration import REGISTRATION_PATH
+from fhir_server.smart.refusal import OAuthRefusal
+
+
+def registration_routes(authorization: Authorization) -> APIRouter:
+    """Return the routes of registration, and of each client's own registration."""
+    routes = APIRouter()
+    clients = authorization.clients
+
+    async def register(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise OAuthRefusal("invalid_client_metadata", "Post application/json.", 415)
+        is_open = authorization.settings.is_registration_open
+        made = await dynamic.register(clients, await small_body(request), is_open, authorization.now())
+        return json(_with_address(made), 201)
+
+    async def read(request: Request, client_id: str) -> Response:
+        return json(_with_address(await dynamic.read(clients, client_id, request.headers.get("authorization", ""))))
+
+    async def delete(request: Request, client_id: str) -> Response:
+        await dynamic.delete(clients, client_id, request.headers.get("authorization", ""))
+        return Response(status_code=204, headers=NOT_KEPT)
+
+    def _with_address(information: dict[str, object]) -> dict[str, object]:
+        address = authorization.url(f"{REGISTRATION_PATH}/{information['client_id']}")
+        return {**information, "registration_client_uri": address}
+
+    own = REGISTRATION_PATH + "/{client_id}"
+    routes.add_api_route(REGISTRATION_PATH, register, methods=["POST"], response_model=None)
+    routes.add_api_route(own, read, methods=["GET"], response_model=None)
+    routes.add_api_route(own, delete, methods=["DELETE"], response_model=None)
+    return routes
