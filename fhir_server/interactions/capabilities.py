@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fhir_server import __version__
 from fhir_server.foundation import fhir_json
+from fhir_server.foundation.compartment import COMPARTMENT_TYPES
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.interactions.patching.formats import UnknownPatch
@@ -39,6 +40,7 @@ ABILITIES: Final = {
 }
 """Choice: `updateCreate` tells what an operator, or a caller of an open server, may do. To all others ids are given by
 the server, as an id that is refused would tell that it is taken; the statement is the same for everybody."""
+COMPARTMENT: Final = "http://hl7.org/fhir/CompartmentDefinition"
 MODES: Final = ("full", "normative")
 RELEASED: Final = "2026-11-22"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -76,7 +78,7 @@ def capability_statement(
     offered = _operations("system", "", operations)
     if offered:
         rest["operation"] = offered
-    rest["compartment"] = ["http://hl7.org/fhir/CompartmentDefinition/patient"]
+    rest["compartment"] = [f"{COMPARTMENT}/{name[0].lower()}{name[1:]}" for name in sorted(COMPARTMENT_TYPES)]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

@@ -7,10 +7,12 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from fhir_server.access.audit import QUERY_CHARACTERS, AccessEntry, encode
+from fhir_server.access.decision import decide
 from fhir_server.foundation.dates import microseconds
-from fhir_server.foundation.operation_outcome import FhirError, MethodNotAllowed, NotFound
+from fhir_server.foundation.operation_outcome import FhirError, NotFound
 from fhir_server.interactions.bundle.batch import batch
 from fhir_server.interactions.bundle.entries import elements_of, submitted
+from fhir_server.interactions.bundle.route import NoSuchMethod
 from fhir_server.interactions.bundle.transaction import transaction
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
@@ -83,7 +85,7 @@ async def _bundle(request: Request, runtime: Runtime) -> Response:
 async def _operation(request: Request, runtime: Runtime) -> Response:
     operation = find_operation(request, runtime)
     if request.is_get and operation.is_affecting:
-        raise MethodNotAllowed(f"{request.interaction} changes things: it is invoked with POST.")
+        raise NoSuchMethod("GET", ("POST",))
     response = await operation.invoke(request, runtime)
     runtime.store.journal(_answered(request, response, runtime))
     return response
@@ -91,13 +93,24 @@ async def _operation(request: Request, runtime: Runtime) -> Response:
 
 def find_operation(request: Request, runtime: Runtime) -> Operation:
     """Return the operation that the request invokes. Raises NotFound when this address has none of that code."""
-    level = "instance" if request.resource_id else "type" if request.resource_type else "system"
+    level = _level(request)
     code = request.interaction.removeprefix("$")
     for operation in runtime.operations:
         is_meant = operation.code == code and level in operation.levels
         if is_meant and (level == "system" or {request.resource_type, "Resource"} & {*operation.resource_types}):
             return operation
     raise NotFound(f"There is no operation {request.interaction[:80]} at this address.", code="not-supported")
+
+
+def _level(request: Request) -> str:
+    if request.version_id:
+        return "version"
+    return "instance" if request.resource_id else "type" if request.resource_type else "system"
+
+
+def check_grant(request: Request, interaction: str) -> None:
+    """Raise Forbidden when the grant reaches nothing of the request's type with an interaction."""
+    decide(request.grant, interaction, request.resource_type)
 
 
 def asks_trail(request: Request) -> bool:

@@ -91,7 +91,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True):
     """One operation: where it may be invoked, and what answers.
 
-    `resource_types` are the types that have it, ("Resource",) for all; `levels` a subset of system, type, instance.
+    `resource_types` are the types that have it, ("Resource",) for all; `levels` a subset of system, type, instance and
+    version (below `_history/1`).
     Only an operation that is not `is_affecting` may be invoked with GET.
     """
 

@@ -9,30 +9,38 @@ from urllib.parse import quote
 from fhir_server.access.decision import decide
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import microseconds
-from fhir_server.foundation.operation_outcome import Issue, NotFound, outcome
+from fhir_server.foundation.operation_outcome import Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import bundle, outcome_entry, search_entry
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_content
-from fhir_server.search.condition import Compare, all_of
-from fhir_server.search.index_row import COMPARTMENT
+from fhir_server.search.compartment import in_compartment
+from fhir_server.search.condition import all_of
 from fhir_server.search.parse import GENERAL, format_query, parse
 from fhir_server.search.plan import Bounds, Planner
 from fhir_server.search.query import Query
 from fhir_server.search.result_parameters import CURSOR
 from fhir_server.storage.store import Include, Page, Reader, Search, Sort
 
-COMPARTMENTS: Final = frozenset({"Patient"})
 SAFE: Final = ":,|$/*"
 """Characters that search values are full of, and that a query may hold as they are. Spec: RFC 3986, 3.4."""
 
 
 async def search(request: Request, reader: Reader, runtime: Runtime) -> Response:
     """Return one page of a searchset. Raises BadRequest for what is not understood, Forbidden."""
+    query, page = await find(request, reader, runtime)
+    return Response(200, _searchset(request, query, page), shown=shown(page))
+
+
+async def find(request: Request, reader: Reader, runtime: Runtime) -> tuple[Query, Page]:
+    """Return what a search asked, and the page that answers it. Raises BadRequest, Forbidden."""
     query = parse(request.resource_type, request.parameters, runtime.parameters, request.is_lenient)
-    page = await reader.search(plan_search(request, runtime, query))
-    shown = tuple(version.reference for version in (*page.versions, *page.included))
-    return Response(200, _searchset(request, query, page), shown=shown)
+    return query, await reader.search(plan_search(request, runtime, query))
+
+
+def shown(page: Page) -> tuple[str, ...]:
+    """Return the references of all that a page shows."""
+    return tuple(version.reference for version in (*page.versions, *page.included))
 
 
 def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
@@ -46,9 +54,10 @@ def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
         Bounds(limits.count_default, limits.count_maximum),
     )
     plan = planner.plan(query)
-    condition = plan.condition
+    condition, purpose = plan.condition, plan.purpose
     if request.compartment is not None:
-        condition = all_of(_in_compartment(*request.compartment), condition)
+        condition = all_of(in_compartment(request.compartment, request.resource_type), condition)
+        purpose = f"{'/'.join(request.compartment)} {purpose}"
     return Search(
         resource_type=plan.resource_type,
         condition=condition,
@@ -59,13 +68,8 @@ def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
         needs_total=plan.needs_total,
         includes=tuple(Include(*include) for include in plan.includes),
         include_limit=limits.include_maximum,
+        purpose=purpose,
     )
-
-
-def _in_compartment(compartment_type: str, compartment_id: str) -> Compare:
-    if compartment_type not in COMPARTMENTS:
-        raise NotFound(f"There is no {compartment_type} compartment here; there is {', '.join(COMPARTMENTS)}.")
-    return Compare(COMPARTMENT, compartment_type, (("compartment_id", "eq", compartment_id),))
 
 
 def _searchset(request: Request, query: Query, page: Page) -> bytes:

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import format_instant
-from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.foundation.operation_outcome import FhirError, Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.request import Response
+from fhir_server.storage.store import Page
 
 Link = tuple[str, str]
 """(relation, url)"""
@@ -89,3 +90,12 @@ def response_entry(response: Response, base_url: str, has_resource: bool) -> byt
 def refusal_entry(refusal: FhirError) -> bytes:
     """Return the entry of a batch-response for an entry that was refused."""
     return fhir_json.format({"response": {"status": str(refusal.status), "outcome": refusal.outcome()}})
+
+
+def searchset(page: Page, links: Sequence[Link], base_url: str, issues: Sequence[Issue] = ()) -> bytes:
+    """Return a page of whole resources as a searchset; `issues` tell of the search itself."""
+    entries = [search_entry(version, version.content, "match", base_url) for version in page.versions]
+    entries += [search_entry(version, version.content, "include", base_url) for version in page.included]
+    if issues:
+        entries.append(outcome_entry(fhir_json.format(outcome(issues))))
+    return bundle("searchset", entries, links, page.total)

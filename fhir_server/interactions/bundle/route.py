@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from fhir_server.foundation.operation_outcome import BadRequest, MethodNotAllowed, NotFound
 from fhir_server.foundation.structure import RESOURCE_TYPES
@@ -65,6 +66,8 @@ def route(method: str, path: str) -> Route:
         return _three(method, segments[0], segments[1], segments[2])
     if count == 4:
         return _four(method, segments)
+    if count == 5 and segments[4][:1] == "$":
+        return _of_version(method, segments)
     raise NotFound(f"No address of a FHIR server has {count} segments: {path[:200]}.")
 
 
@@ -116,6 +119,14 @@ def _four(method: str, segments: list[str]) -> Route:
     if last == "_search":
         return _compartment(_interaction(COMPARTMENT_SEARCH, method), (resource_type, resource_id), name)
     raise NotFound(f"Nothing of a FHIR server is at {'/'.join(segments)[:200]}.")
+
+
+def _of_version(method: str, segments: list[str]) -> Route:
+    found = _four("GET", segments[:4])
+    if not found.version_id:
+        raise NotFound(f"Nothing of a FHIR server is at {'/'.join(segments)[:200]}.")
+    invoked = _operation(method, segments[4], found.resource_type, found.resource_id)
+    return replace(invoked, version_id=found.version_id)
 
 
 def _compartment(interaction: str, compartment: tuple[str, str], name: str) -> Route:

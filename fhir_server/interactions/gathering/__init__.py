@@ -1,0 +1,4 @@
+"""Gathering: whole records, put together from what the caller may see.
+
+Spec: patient-operation-everything.html, composition-operation-document.html
+"""
