@@ -11,6 +11,7 @@ from fhir_server.access import labels
 from fhir_server.access.callers import deposited
 from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import Grant, Scope
+from fhir_server.access.granular import condition_of
 from fhir_server.access.matrix.cells import Matrix
 from fhir_server.access.matrix.load import install_matrix
 from fhir_server.access.rows import in_record
@@ -100,14 +101,15 @@ def scope_reach(grant: Grant, letter: str, resource_type: str) -> Condition:
 
 def _scope_reach(grant: Grant, scope: Scope, resource_type: str) -> Condition:
     types = frozenset() if scope.resource_type == "*" else frozenset({scope.resource_type})
+    constraint = condition_of(scope)
     if scope.context != "patient":
-        return _of_types(ALWAYS, resource_type, types)
+        return _of_types(constraint, resource_type, types)
     record = any_of(
         in_record(grant.patient_id),
         _of_types(ALWAYS, resource_type, DIRECTORY_TYPES),
         _of_types(deposited(grant), resource_type, _BY_REFERENCE),
     )
-    return _of_types(record, resource_type, types)
+    return _of_types(all_of(record, constraint), resource_type, types)
 
 
 def _part(rule: Rule, resource_type: str) -> Condition:

@@ -79,6 +79,7 @@ CHANGED: dict[str, tuple[Grant, dict[str, Any]]] = {
 def grant_of(caller: str) -> Grant:
     narrowed = {
         "allergy app": (PATIENT, "patient/AllergyIntolerance.rs", ""),
+        "laboratory viewer": (PATIENT, "patient/Observation.rs?category=laboratory", ""),
         "doctor in context": (DOCTOR, "patient/*.cruds", "1"),
         "operator reading": (OPERATOR, "system/*.rs", ""),
     }
@@ -109,6 +110,8 @@ def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
         resource["id"] = "2"
     elif resource_type == "Group":
         resource["member"] = [{"entity": reference} for reference in references]
+    elif whose.endswith("of the laboratory"):
+        resource |= {"subject": references[0], "category": [{"coding": [{"system": "urn:c", "code": "laboratory"}]}]}
     elif resource_type == "Appointment":
         resource["participant"] = [{"actor": reference} for reference in references]
     elif resource_type == "AuditEvent":
