@@ -14,12 +14,13 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance import publish
+from fhir_server.directory import outside_of
 from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
 from fhir_server.search.extract import Extractor
 from fhir_server.settings import Settings
-from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.configuration import smart_configuration
 from fhir_server.storage.sqlite.store import SqliteStore
@@ -34,6 +35,8 @@ class Deployment(msgspec.Struct, frozen=True):
 
     settings: Settings
     origin: str
+    is_sandbox: bool = False
+    """Apps register themselves without an operator's approval: for the demo."""
 
     @property
     def base_url(self) -> str:
@@ -82,6 +85,12 @@ def runtime_of(deployment: Deployment, store: Store, oauth_uris: tuple[tuple[str
     )
 
 
+def authorization_of(deployment: Deployment, store: Store) -> Authorization:
+    """Return the authorization server of a store, not yet connected to the resources."""
+    durations = AuthorizationSettings(is_registration_open=deployment.is_sandbox)
+    return Authorization(store, deployment.base_url, now, new_id, durations)
+
+
 def oauth_uris_of(authorization: Authorization) -> tuple[tuple[str, str], ...]:
     """Return the endpoints that the CapabilityStatement tells. Spec: security.html."""
     return tuple((name, authorization.url(f"/oauth/{name}")) for name in ("authorize", "token", "introspect", "revoke"))
@@ -96,8 +105,10 @@ def create(deployment: Deployment) -> App:
     """Return the ASGI application; its lifespan opens and closes the store."""
     settings = deployment.settings
     store = open_store(settings)
-    authorization = None if settings.open else Authorization(store, deployment.base_url, now, new_id)
+    authorization = None if settings.open else authorization_of(deployment, store)
     runtime = runtime_of(deployment, store, () if authorization is None else oauth_uris_of(authorization))
+    if authorization is not None:
+        authorization.connect(outside_of(runtime))
 
     async def open_parts() -> None:
         await publish(runtime)

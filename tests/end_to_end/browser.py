@@ -23,8 +23,11 @@ class Browser:
     def open(self, url: str, stop_at: str = "\0") -> None:
         self._follow(self._client.get(url), stop_at)
 
-    def submit(self, stop_at: str = "\0", button: tuple[str, str] | None = None, **fields: str) -> None:
-        form = self.page.forms[0]
+    def submit(
+        self, stop_at: str = "\0", button: tuple[str, str] | None = None, action: str = "", **fields: str
+    ) -> None:
+        """Send the first form, or the one that goes to the action; `button` is the one that is pressed."""
+        form = next(form for form in self.page.forms if not action or form.action == action)
         for name, value in fields.items():
             form.fields[name] = value
         data: dict[str, list[str]] = {}
@@ -42,6 +45,10 @@ class Browser:
             answer = self._client.get(self.location)
         assert answer.status_code < 400, answer.text
         self.page = html.document_fromstring(answer.text)
+
+    def button(self, words: str) -> tuple[str, str]:
+        """The name and value of the button that says these words."""
+        return next((one.name, one.get("value", "")) for one in self.page.iter("button") if words in one.text_content())
 
     @property
     def text(self) -> str:

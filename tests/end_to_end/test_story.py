@@ -16,10 +16,9 @@ from authlib.integrations.requests_client import OAuth2Session as BackendSession
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from fhirpy import SyncFHIRClient
 from joserfc.jwk import ECKey
-from requests_oauthlib import OAuth2Session
 
-from tests.end_to_end.browser import Browser
 from tests.end_to_end.conftest import Demo
+from tests.end_to_end.people import person_token
 
 INS = "urn:oid:1.2.250.1.213.1.4.10|279035121518989"
 TSH = "http://loinc.org|3016-3"
@@ -59,26 +58,6 @@ def laboratory_token(demo: Demo) -> str:
         claims, headers = {"exp": int(time.time()) + 240}, {"kid": key.kid}
         client.register_client_auth_method(PrivateKeyJWT(token_endpoint, claims, headers, "ES384"))
         token = client.fetch_token(token_endpoint, grant_type="client_credentials")
-    return str(token["access_token"])
-
-
-def person_token(demo: Demo, login: str, scope: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Authorization code with PKCE: requests-oauthlib asks, a person signs in and agrees on the pages."""
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
-    monkeypatch.setenv("OAUTHLIB_RELAX_TOKEN_SCOPE", "1")
-    configuration = httpx.get(f"{demo.base}/.well-known/smart-configuration").json()
-    redirect_uri = demo.guide["app_redirect_uri"]
-    with OAuth2Session(demo.guide["app"], redirect_uri=redirect_uri, scope=scope.split(), pkce="S256") as session:
-        url, _ = session.authorization_url(configuration["authorization_endpoint"], aud=demo.base)
-        with Browser() as browser:
-            browser.open(url)
-            browser.submit(login=login, password=demo.password(login))
-            assert "Carnet" in browser.text
-            browser.submit(stop_at=redirect_uri, button=("decision", "allow"))
-            returned = browser.location
-        token = session.fetch_token(
-            configuration["token_endpoint"], authorization_response=returned, include_client_id=True
-        )
     return str(token["access_token"])
 
 
@@ -143,7 +122,7 @@ def test_03_pushing_it_again_changes_nothing(demo: Demo, story: Story, tokens: d
 def test_04_the_treating_doctor_finds_the_result(
     demo: Demo, story: Story, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens["martin"] = person_token(demo, "dr.martin", "user/*.rs openid fhirUser", monkeypatch)
+    tokens["martin"] = person_token(demo, "dr.martin", "user/*.rs openid fhirUser", monkeypatch)["access_token"]
     client = client_of(demo, tokens["martin"])
     patient = client.resources("Patient").search(identifier=INS).first()
     assert patient is not None
@@ -174,7 +153,7 @@ def test_05_and_reads_the_document_and_its_original(demo: Demo, story: Story, to
 def test_06_a_doctor_without_relation_learns_nothing(
     demo: Demo, story: Story, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens["durand"] = person_token(demo, "dr.durand", "user/*.rs", monkeypatch)
+    tokens["durand"] = person_token(demo, "dr.durand", "user/*.rs", monkeypatch)["access_token"]
     for reference in (story.document, story.observation, story.binary, "Patient/dominique"):
         answer = get(demo, tokens["durand"], reference)
         assert answer.status_code == 404, f"{reference}: {answer.text}"
@@ -194,7 +173,7 @@ def test_07_the_patient_masks_the_document(
     demo: Demo, story: Story, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope = "patient/*.cruds launch/patient openid fhirUser"
-    tokens["dominique"] = person_token(demo, "dominique", scope, monkeypatch)
+    tokens["dominique"] = person_token(demo, "dominique", scope, monkeypatch)["access_token"]
     client = client_of(demo, tokens["dominique"])
     document = client.reference(story.document.split("/")[0], story.document.split("/")[1]).to_resource()
     document["securityLabel"] = [*document.get("securityLabel", []), {"coding": [MASKED]}]

@@ -24,7 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "documents": ("foundation", "interactions", "mappings", "storage.store"),
     "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "smart"),
 }
-COMPOSERS = ("app", "commands", "conformance", "__main__", "__init__")
+COMPOSERS = ("app", "commands", "conformance", "directory", "__main__", "__init__")
 """The composition root and the command line may know everyone; nobody imports them but each other."""
 
 

@@ -50,7 +50,7 @@ def run(settings: Settings, console: Console) -> None:
     make_folder(folder)
     settings = replace(settings, data=str(folder))
     listener = serve.bind(settings)
-    deployment = serve.deployment_of(settings, listener)
+    deployment = replace(serve.deployment_of(settings, listener), is_sandbox=True)
     with console.status("Making the population…"):
         guide = asyncio.run(populate(deployment, folder))
     write_private(folder / "demo.json", msgspec.to_builtins(guide))

@@ -1,0 +1,74 @@
+"""Who is who: what the authorization server asks of the stored resources.
+
+Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#requesting-context-with-scopes
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from fhir_server.access.grant import OPEN, Grant
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Runtime
+from fhir_server.smart.outside import Choice, Outside
+
+SHOWN = "20"
+INSIDE = replace(OPEN, client_id="server", display="this server, at sign-in")
+PROFESSIONALS = ("urn:oid:1.2.250.1.71.4.2.1", "https://rpps.esante.gouv.fr")
+ORGANIZATIONS = ("urn:oid:1.2.250.1.71.4.2.2", "https://finess.esante.gouv.fr", "https://sirene.fr")
+Resource = dict[str, Any]
+
+
+def outside_of(runtime: Runtime) -> Outside:
+    """Return what the authorization server is lent; each look-up of a caller is under his own grant, and audited."""
+
+    async def patients_of(grant: Grant, text: str) -> Sequence[Choice]:
+        return [(one["id"], _patient_words(one)) for one in await _find(runtime, grant, "Patient", *_named(text))]
+
+    async def encounters_of(grant: Grant, patient_id: str, text: str) -> Sequence[Choice]:
+        found = await _find(runtime, grant, "Encounter", ("patient", patient_id), ("_sort", "-date"))
+        choices = [(one["id"], _encounter_words(one)) for one in found]
+        return [choice for choice in choices if text.casefold() in choice[1].casefold()]
+
+    async def practitioner_of(national_id: str) -> str:
+        return await _reference(runtime, "Practitioner", PROFESSIONALS, national_id)
+
+    async def organization_of(identifier: str) -> str:
+        return await _reference(runtime, "Organization", ORGANIZATIONS, identifier)
+
+    return Outside(patients_of, encounters_of, practitioner_of, organization_of)
+
+
+async def _find(runtime: Runtime, grant: Grant, resource_type: str, *criteria: tuple[str, str]) -> list[Resource]:
+    request = Request("search", grant, resource_type, parameters=(*criteria, ("_count", SHOWN)))
+    bundle = msgspec.json.decode((await dispatch(request, runtime)).content)
+    return [entry["resource"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
+
+
+async def _reference(runtime: Runtime, resource_type: str, systems: Sequence[str], value: str) -> str:
+    """Return the one resource with the identifier, or "" when there is none, or when several claim it."""
+    if not value or set(value) & set("|,\\$"):
+        return ""
+    tokens = ",".join(f"{system}|{value}" for system in systems)
+    found = await _find(runtime, INSIDE, resource_type, ("identifier", tokens))
+    return f"{resource_type}/{found[0]['id']}" if len(found) == 1 else ""
+
+
+def _named(text: str) -> list[tuple[str, str]]:
+    words = [word for word in text.replace("|", " ").replace("\\", " ").replace(",", " ").split() if word]
+    return [("identifier", word) if word[:2].isdigit() else ("name:contains", word) for word in words]
+
+
+def _patient_words(patient: Resource) -> str:
+    name: Resource = next(iter(patient.get("name", ())), {})
+    words = [*name.get("given", ()), name.get("family", ""), patient.get("birthDate", "")]
+    return " ".join(filter(None, words)) or str(patient["id"])
+
+
+def _encounter_words(encounter: Resource) -> str:
+    period = encounter.get("period", {})
+    place = encounter.get("serviceProvider", {}).get("display", "")
+    kind = encounter.get("class", {}).get("display") or encounter.get("class", {}).get("code", "")
+    return " ".join(filter(None, (period.get("start", "")[:10], kind, place))) or str(encounter["id"])
