@@ -1,0 +1,116 @@
+"""Sentences: what each reason code says, in French and in English, and where it stands in the order of evaluation.
+
+Spec: Mon espace santé, order of evaluation of access (record, professional, mode, care relation, matrix, labels,
+minors, apps, scopes)
+"""
+
+from typing import Final
+
+import msgspec
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """One reason: `step` orders it, 1 to 9; `french` and `english` hold when the rule does."""
+
+    step: int
+    french: str
+    english: str
+
+
+SENTENCES: Final = {
+    "record-closed": Sentence(1, "Le dossier est fermé.", "The record is closed."),
+    "blocked": Sentence(2, "Le patient a bloqué ce professionnel.", "The patient has blocked this professional."),
+    "break-glass": Sentence(
+        3, "Bris de glace : l'urgence ouvre le dossier.", "Break-glass: the emergency opens the record."
+    ),
+    "break-glass-opposed": Sentence(
+        3, "Le patient s'oppose au bris de glace.", "The patient opposes access by break-glass."
+    ),
+    "regulation": Sentence(
+        3, "Le centre 15 a accès au dossier.", "The emergency call centre has access to the record."
+    ),
+    "regulation-opposed": Sentence(
+        3, "Le patient s'oppose à l'accès par le centre 15.", "The patient opposes access by the call centre."
+    ),
+    "care-team": Sentence(4, "Il est de l'équipe de soins.", "He is in the care team."),
+    "consent": Sentence(4, "Le patient a consenti à cet accès.", "The patient has consented to this access."),
+    "encounter": Sentence(4, "Il prend part à une venue en cours.", "He takes part in an encounter that is under way."),
+    "own-work": Sentence(4, "Il en est l'auteur ou le déposant.", "He wrote it, or deposited it."),
+    "feeding": Sentence(
+        4, "Alimenter un dossier ne demande pas de droit de lecture.", "Feeding a record needs no access to read it."
+    ),
+    "own-record": Sentence(
+        4,
+        "C'est son dossier, ou celui du patient qu'il représente.",
+        "It is his record, or his child's or ward's.",
+    ),
+    "own-deposit": Sentence(4, "Il l'a déposé lui-même.", "He deposited it himself."),
+    "own-decision": Sentence(4, "C'est une décision du patient.", "It is a decision of the patient."),
+    "directory": Sentence(4, "L'annuaire est ouvert à tous.", "The directory is open to all."),
+    "operator": Sentence(4, "C'est l'opérateur du service.", "He is the operator of the service."),
+    "open": Sentence(4, "Ce serveur est ouvert à tous.", "This server is open to all."),
+    "another-record": Sentence(
+        4, "Cela touche le dossier d'un autre patient.", "It concerns the record of another patient."
+    ),
+    "self-authorisation": Sentence(
+        4, "Un professionnel ne s'autorise pas lui-même.", "A professional does not authorise himself."
+    ),
+    "authorisation": Sentence(4, "Seul le patient ouvre son dossier.", "The patient alone opens his record."),
+    "representation": Sentence(
+        4, "Seul l'opérateur dit qui représente un patient.", "The operator alone says who represents a patient."
+    ),
+    "consent-of-others": Sentence(4, "Ce consentement nomme d'autres personnes.", "This consent names other people."),
+    "names-others": Sentence(4, "Cela nomme d'autres patients.", "It names other patients."),
+    "identity": Sentence(4, "L'identité ne se modifie pas ainsi.", "The identity is not changed this way."),
+    "trace": Sentence(4, "Une trace ne se modifie pas.", "A trace is not changed."),
+    "matrix": Sentence(
+        5,
+        "La matrice n'ouvre pas ce document à sa profession.",
+        "The matrix closes this document to his profession.",
+    ),
+    "matrix-resource": Sentence(
+        5,
+        "La matrice n'ouvre pas ces données à sa profession.",
+        "The matrix closes such data to his profession.",
+    ),
+    "masked": Sentence(6, "Le document est masqué aux professionnels.", "The document is masked from professionals."),
+    "all-masked": Sentence(6, "Le patient masque tous ses documents.", "The patient masks all his documents."),
+    "hidden-from-patient": Sentence(
+        6, "Le document n'est pas encore visible du patient.", "The document is not yet visible to the patient."
+    ),
+    "hidden-from-representatives": Sentence(
+        7, "Le document est caché aux représentants légaux.", "The document is hidden from legal representatives."
+    ),
+    "not-secret": Sentence(
+        7,
+        "En connexion secrète, un dépôt est caché aux représentants légaux.",
+        "In a secret connection a deposit is hidden from representatives.",
+    ),
+    "app-not-referenced": Sentence(8, "L'application n'est pas au catalogue.", "The app is not in the catalogue."),
+    "app-purpose": Sentence(
+        8, "La finalité de l'application n'est pas permise.", "The purpose of the app is not lawful."
+    ),
+    "app-outside-parts": Sentence(8, "Aucune application n'a accès à ces données.", "No app has access to such data."),
+    "scopes": Sentence(9, "Le jeton couvre cette demande.", "The scopes of the token cover this request."),
+}
+
+_APP: Final = {
+    "read": ("la lecture", "reading"),
+    "write": ("l'écriture", "writing"),
+    "measurements": ("des mesures", "measurements"),
+    "documents": ("des documents", "documents"),
+    "agenda": ("de l'agenda", "the agenda"),
+}
+
+
+def sentence_of(reason: str) -> Sentence:
+    """Return the sentence of a reason code; those of an app's consents are composed of their parts."""
+    if reason in SENTENCES:
+        return SENTENCES[reason]
+    _, operation, part = reason.split("-")
+    doing, what = _APP[operation], _APP[part]
+    return Sentence(
+        8,
+        f"Le patient n'a pas consenti à {doing[0]} {what[0]} par cette application.",
+        f"The patient has not consented to {doing[1]} {what[1]} by this app.",
+    )
