@@ -48,7 +48,11 @@ class Browser:
 
     def button(self, words: str) -> tuple[str, str]:
         """The name and value of the button that says these words."""
-        return next((one.name, one.get("value", "")) for one in self.page.iter("button") if words in one.text_content())
+        return next(
+            (one.get("name", ""), one.get("value", ""))
+            for one in self.page.iter("button")
+            if words in one.text_content()
+        )
 
     @property
     def text(self) -> str:

@@ -53,6 +53,6 @@ def test_a_patient_sees_the_app_she_agreed_to_and_takes_it_back(demo: Demo, monk
         browser.submit(login="ruth", password=demo.password("ruth"))
         browser.open(configuration["management_endpoint"])
         assert "Carnet" in browser.text
-        withdrawal = next(form for form in browser.page.forms if "sign-out" not in form.action)
-        browser.submit(action=withdrawal.action)
+        withdrawal = next(form for form in browser.page.forms if form.action.endswith("/revoke"))
+        browser.submit(action=withdrawal.action, button=("client_id", "carnet"))
     assert get(demo, token, "Patient/ruth").status_code == 401
