@@ -28,7 +28,8 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `actor` is his own resource ("Patient/1", "Practitioner/1"); `profession` a code of the French habilitation matrix
     ("10" doctor, "21" pharmacist ...); `organizations` are references that act with him. `password_hash` is empty for
-    who signs in elsewhere.
+    who signs in elsewhere. Of a professional: `national_id` is 8 and the RPPS number, `sector` a code of TRE_R02
+    ("SA07"), `is_regulator` says that he may open records for the emergency call centre.
     """
 
     user_id: str
@@ -40,6 +41,9 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     organizations: tuple[str, ...] = ()
     password_hash: str = ""
     is_disabled: bool = False
+    national_id: str = ""
+    sector: str = ""
+    is_regulator: bool = False
 
     @property
     def patient_id(self) -> str:
@@ -80,6 +84,31 @@ class Users:
 
         await self._store.transact(work)
         return user
+
+    async def adopt(self, user: User) -> User:
+        """Add or update a user whom a provider elsewhere proved, known by his login, and return what is kept.
+
+        His user_id and whether he is disabled stay; he has no password here.
+        """
+        _check_person(user)
+        login, new_id = normalize(user.login), self._new_id()
+
+        async def work(transaction: Transaction) -> User:
+            user_id = await transaction.record(_LOGIN_KIND, login)
+            content = None if user_id is None else await transaction.record(_KIND, user_id.decode())
+            known = None if content is None else msgspec.json.decode(content, type=User)
+            adopted = msgspec.structs.replace(
+                user,
+                user_id=new_id if known is None else known.user_id,
+                login=login,
+                password_hash="",
+                is_disabled=known is not None and known.is_disabled,
+            )
+            await transaction.put_record(_LOGIN_KIND, login, adopted.user_id.encode())
+            await transaction.put_record(_KIND, adopted.user_id, msgspec.json.encode(adopted))
+            return adopted
+
+        return await self._store.transact(work)
 
     async def get(self, user_id: str) -> User | None:
         """Return a user who may sign in; None when unknown or disabled."""
@@ -136,6 +165,10 @@ def _composed(password: str) -> str:
 def _check(user: User, password: str) -> None:
     if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
         raise Unprocessable(f"A password has {_SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters.")
+    _check_person(user)
+
+
+def _check_person(user: User) -> None:
     if not normalize(user.login) or not user.display.strip():
         raise Unprocessable("A user needs a login and a name to display.")
     resource_type, _, resource_id = user.actor.partition("/")

@@ -60,7 +60,11 @@ class _SignIn:
 
     async def go(self, request: Request, name: str) -> Response:
         """Send the browser to another provider; a cookie keeps what its answer is checked against."""
-        beginning = await self._elsewhere(name).begin(self._authorization.url(f"/sign-in/{name}/callback"))
+        provider = self._elsewhere(name)
+        try:
+            beginning = await provider.begin(self._authorization.url(f"/sign-in/{name}/callback"))
+        except SignInRefused as refused:
+            return self._form(request, request.query_params.get("next", ""), refused=refused)
         response = redirect(beginning.redirect_url)
         kept = {"name": name, "kept": beginning.kept, "next": _safe(request.query_params.get("next", ""))}
         self._browser.keep(response, "away", urlencode(kept))
@@ -113,7 +117,7 @@ class _SignIn:
             "return_to": _safe(return_to),
             "form_token": form_token,
             "login": login[:256],
-            "is_refused": refused is not None,
+            "refused": "" if refused is None else refused.reason,
             "page_path": "/sign-in",
             "page_query": urlencode({"next": _safe(return_to)}),
             "providers": [other for other in self._authorization.providers.values() if other is not self._provider],

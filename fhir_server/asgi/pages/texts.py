@@ -52,6 +52,10 @@ TEXTS = {
         "apps_revoke": "Retirer l’accès",
         "apps_revoked": "L’accès est retiré. L’application ne peut plus rien consulter ni ajouter.",
         "remember": "Ne plus me le demander pour cette application",
+        "not_recognised": "La connexion n’a pas abouti. Recommencez.",
+        "provider_failed": "Le service de connexion ne répond pas comme prévu. Réessayez plus tard.",
+        "unknown_professional": "Vous êtes bien identifié(e), mais vous n’êtes pas dans l’annuaire de ce serveur.",
+        "unknown_patient": "Vous êtes bien identifié(e), mais aucun dossier de ce serveur ne vous correspond.",
     },
     "en": {
         "language": "Language",
@@ -104,5 +108,9 @@ TEXTS = {
         "apps_revoke": "Withdraw access",
         "apps_revoked": "The access is withdrawn. The app can no longer read or add anything.",
         "remember": "Do not ask me again for this app",
+        "not_recognised": "The sign-in did not succeed. Try again.",
+        "provider_failed": "The sign-in service does not answer as expected. Try again later.",
+        "unknown_professional": "You are identified, but you are not in the directory of this server.",
+        "unknown_patient": "You are identified, but no record of this server is yours.",
     },
 }

@@ -24,11 +24,15 @@ class Beginning(msgspec.Struct, frozen=True):
 
 
 class SignInRefused(Exception):
-    """The person was not recognised, or must wait `wait_seconds` before the next attempt."""
+    """The person was not recognised, or must wait `wait_seconds` before the next attempt.
 
-    def __init__(self, wait_seconds: int = 0) -> None:
+    `reason` is a key of the pages' texts.
+    """
+
+    def __init__(self, wait_seconds: int = 0, reason: str = "refused") -> None:
         super().__init__("sign-in refused")
         self.wait_seconds = wait_seconds
+        self.reason = reason
 
 
 class Provider(Protocol):
