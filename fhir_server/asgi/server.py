@@ -3,7 +3,6 @@
 Spec: http.html
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -14,6 +13,7 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
+from fhir_server.asgi.deadline import Deadline
 from fhir_server.asgi.encoding import compress, decompress
 from fhir_server.asgi.lifespan import Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
@@ -61,11 +61,19 @@ class Api(msgspec.Struct, frozen=True):
     origins_of: OriginsOf | None = None
 
 
+class Served(msgspec.Struct, frozen=True):
+    """The API while it is served."""
+
+    api: Api
+    origins: Origins
+    deadline: Deadline
+
+
 def fhir_api(api: Api) -> App:
     """Return the ASGI application; its lifespan opens and closes the store."""
     mount = path_of(api.base_url)
     start = len(mount)
-    origins = Origins(api.origins, api.origins_of)
+    served = Served(api, Origins(api.origins, api.origins_of), Deadline(api.runtime.limits.request_seconds))
     pulse = Pulse()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +84,7 @@ def fhir_api(api: Api) -> App:
         path: str = scope["path"]
         if kind == "http" and path.startswith(mount) and path[start : start + 1] in ("/", ""):
             pulse.requests += 1
-            exchange = Exchange(api, origins, scope, receive, path[start + 1 :])
+            exchange = Exchange(served, scope, receive, path[start + 1 :])
             try:
                 reply = await exchange.reply()
             except Disconnected:
@@ -107,11 +115,12 @@ async def _send(reply: Answer, scope: Scope, send: Send) -> None:
 class Exchange:
     """One HTTP request and its answer; `path` is below the base, without a leading slash."""
 
-    __slots__ = ("api", "headers", "manner", "origins", "path", "receive", "scope")
+    __slots__ = ("api", "deadline", "headers", "manner", "origins", "path", "receive", "scope")
 
-    def __init__(self, api: Api, origins: Origins, scope: Scope, receive: Receive, path: str) -> None:
-        self.api = api
-        self.origins = origins
+    def __init__(self, served: "Served", scope: Scope, receive: Receive, path: str) -> None:
+        api = self.api = served.api
+        self.origins = served.origins
+        self.deadline = served.deadline
         self.scope = scope
         self.receive = receive
         self.path = path
@@ -155,13 +164,11 @@ class Exchange:
 
     async def _dispatch(self, request: Request) -> Response:
         runtime = self.api.runtime
-        seconds = runtime.limits.request_seconds
         try:
-            async with asyncio.timeout(seconds):
-                return await dispatch(request, runtime)
+            return await self.deadline.run(dispatch(request, runtime))
         except TimeoutError:
             refusal = Unavailable(
-                f"The request was not answered within {seconds:g} seconds: ask for less at once. "
+                f"The request was not answered within {self.deadline.seconds:g} seconds: ask for less at once. "
                 "If it writes, look whether that was done before you send it again.",
                 code="timeout",
             )
