@@ -10,6 +10,7 @@ from mappings.cda.xml import ACTS, HL7, Element, local_name, template_ids
 from mappings.context import Context
 from mappings.conversion import Issue
 
+_ACTS = frozenset(ACTS)
 _RELATIONS = frozenset(HL7 + name for name in ("entryRelationship", "component", "entry"))
 _STRUCTURAL = frozenset(HL7 + name for name in ("templateId", "typeId", "realmCode"))
 
@@ -34,7 +35,7 @@ def _left(owner: Element, context: Context) -> Iterable[Element]:
 
 def _account_acts(relation: Element, context: Context) -> None:
     for act in relation:
-        if act.tag not in ACTS:
+        if act.tag not in _ACTS:
             continue
         if act not in context.taken:
             _note_act(act, context)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from lxml import etree
 
 from mappings.cda.text import plain_text
-from mappings.cda.xml import HL7, Element, child, children, location
+from mappings.cda.xml import HL7, Element, child, location
 from mappings.conversion import Issue, Severity
 from mappings.fhir import Json
 
@@ -39,8 +39,10 @@ class Context:
         self.taken: set[Element] = set()
         self.implied: set[Element] = set()
         self.origins: dict[Element, str] = {}
+        self.devices: dict[str, str] = {}
         self.links: list[tuple[Element, Element]] = []
         self.convert_act = convert_act
+        self._families: dict[Element, dict[str, list[Element]]] = {}
         self.owners: list[tuple[Element, str]] = []
         self.patient: Json = {}
         self.patient_keys: set[str] = set()
@@ -48,28 +50,36 @@ class Context:
         self.laboratory: list[Json] = []
         self.section_ids: set[str] = set()
         self._issues: dict[tuple[str, str, str], Issue] = {}
-        self._tree = document.getroottree()
+        self._paths: dict[Element, str] = {}
         self._seed = uuid5(NAMESPACE, document_id).bytes
 
     def take(self, element: Element, name: str) -> Element | None:
         """Read the first child of that name, and note that it is carried over."""
-        found = child(element, name)
-        if found is not None:
-            self.taken.add(found)
-        return found
+        found = self._children(element).get(HL7 + name)
+        if not found:
+            return None
+        self.taken.add(found[0])
+        return found[0]
 
     def take_all(self, element: Element, name: str) -> list[Element]:
         """Read every child of that name, and note that they are carried over."""
-        found = children(element, name)
+        found = self._children(element).get(HL7 + name, [])
         self.taken.update(found)
-        return found
+        return [*found]
+
+    def _children(self, element: Element) -> dict[str, list[Element]]:
+        """Read the children of an element once, by tag: a converter asks for a dozen of them."""
+        known = self._families.get(element)
+        if known is None:
+            known = self._families[element] = {}
+            for found in element:
+                known.setdefault(found.tag, []).append(found)
+        return known
 
     def imply(self, element: Element, *names: str) -> None:
         """Note children that the FHIR element made of their parent says by what it is: the fixed code of a severity."""
         for name in names:
-            found = children(element, name)
-            self.taken.update(found)
-            self.implied.update(found)
+            self.implied.update(self.take_all(element, name))
 
     def account(self, element: Element, label: str) -> None:
         """Ask that every child of the element which nobody takes becomes an issue that names the label."""
@@ -77,8 +87,14 @@ class Context:
         self.owners.append((element, label))
 
     def path(self, element: Element) -> str:
-        """Give the unique place of an element, as an identity that is cheap to compute."""
-        return self._tree.getpath(element)
+        """Give the unique place of an element; its siblings are numbered once, so that many of them stay cheap."""
+        known = self._paths.get(element)
+        parent = element.getparent()
+        if known is None and parent is not None:
+            before = self.path(parent)
+            self._paths |= {sibling: f"{before}/{number}" for number, sibling in enumerate(parent, 1)}
+            known = self._paths[element]
+        return known or "/"
 
     def full_url(self, resource_type: str, key: str) -> str:
         """Name a resource of this document by its type and a key that is unique within the type."""

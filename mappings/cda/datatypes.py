@@ -44,12 +44,12 @@ def ii_key(element: Element | None) -> str:
 
 def identifiers(elements: list[Element]) -> list[Json]:
     """Convert the ids of an act, each once."""
-    found: list[Json] = []
+    found: dict[str, Json] = {}
     for element in elements:
         identifier = ii_to_identifier(element)
-        if identifier and identifier not in found:
-            found.append(identifier)
-    return found
+        if identifier:
+            found.setdefault(ii_key(element), identifier)
+    return [*found.values()]
 
 
 def cd_to_coding(element: Element, context: Context) -> Json:

@@ -16,15 +16,18 @@ PERFORMER_FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFun
 ACT_CODE = "urn:hl7-org:v3#Act.code"
 PARTICIPATION_TYPE = INTERNAL + "v3-ParticipationType"
 
-_RELATIONS = (HL7 + "entryRelationship", HL7 + "component")
+_RELATIONS = frozenset((HL7 + "entryRelationship", HL7 + "component"))
+_ACTS = frozenset(ACTS)
 _WITNESSES = ("AUTHEN", "RESP", "VRF", "LA")
 
 
 def inner_acts(element: Element) -> Iterator[tuple[str, Element]]:
     """Go through the acts inside an act, each with the type of its relation."""
-    for relation in element.iterchildren(*_RELATIONS):
-        for act in relation.iterchildren(*ACTS):
-            yield relation.get("typeCode") or "COMP", act
+    for relation in element:
+        if relation.tag in _RELATIONS:
+            for act in relation:
+                if act.tag in _ACTS:
+                    yield relation.get("typeCode") or "COMP", act
 
 
 def has_template(element: Element, template_id_set: frozenset[str]) -> bool:

@@ -38,14 +38,18 @@ def resolve_links(context: Context) -> None:
     if not context.links:
         return
     known = {ii_key(number): url for act, url in context.origins.items() for number in children(act, "id")}
+    done: set[tuple[Element, str]] = set()
     for owner, act in context.links:
         resource = context.resources[context.origins[owner]]
         url = next((known[key] for number in children(act, "id") if (key := ii_key(number)) in known), None)
         if url is None:
             context.report("information", "not-found", "An internal reference names no act of the document.", act)
+        elif (owner, url) in done:
+            continue
         elif not _link(resource, act, url, context):
             note = "An internal reference names an act that FHIR has no element for here: its code alone was kept."
             context.report("information", "not-supported", note, act)
+        done.add((owner, url or ""))
 
 
 def _link(resource: Json, act: Element, url: str, context: Context) -> bool:
@@ -61,7 +65,5 @@ def _link(resource: Json, act: Element, url: str, context: Context) -> bool:
         name = "usedReference"
     else:
         return False
-    references = resource.setdefault(name, [])
-    if {"reference": url} not in references:
-        references.append({"reference": url})
+    resource.setdefault(name, []).append({"reference": url})
     return True

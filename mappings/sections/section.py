@@ -56,14 +56,14 @@ def _identity(element: Element, context: Context) -> str | None:
 
 
 def _entries(element: Element, context: Context) -> list[Json]:
-    found: list[Json] = []
+    found: dict[str, Json] = {}
     for entry in context.take_all(element, "entry"):
         references = convert_entry(entry, context)
         for media in entry.iter(HL7 + "observationMedia"):
             if media not in context.taken and (reference := media_reference(media, context)):
                 references.append(reference)
-        found += [reference for reference in references if reference not in found]
-    return found
+        found |= {reference["reference"]: reference for reference in references if reference["reference"] not in found}
+    return [*found.values()]
 
 
 def _inner_sections(element: Element, context: Context) -> list[Element]:

@@ -167,3 +167,14 @@ def test_parents_count_only_without_a_ci_sis_model() -> None:
     conversion = converted(other)
     assert not samples.resources(conversion, "Procedure")
     assert [issue for issue in conversion.issues if issue.template_id == f"{MODEL}999"]
+
+
+def test_a_line_of_a_treatment_plan_is_an_activity_of_a_care_plan() -> None:
+    line = act("substanceAdministration", "83", DONE, 'moodCode="INT"')
+    plan = '<substanceAdministration moodCode="INT"><templateId root="1.3.6.1.4.1.19376.1.9.1.3.10"/>'
+    plan += f'<id root="2.999.7"/>{inside("COMP", line)}</substanceAdministration>'
+    conversion = converted(plan)
+    asked = samples.resources(conversion, "MedicationRequest")[0]
+    found = samples.resources(conversion, "CarePlan")[0]
+    assert found["activity"] == [{"reference": {"reference": f"urn:uuid:{asked['id']}"}}]
+    assert (found["status"], found["intent"]) == ("unknown", "plan")

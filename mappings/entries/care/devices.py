@@ -31,15 +31,19 @@ def device_of(role: Element | None, context: Context) -> Json | None:
         return None
     if not ids:
         return context.add_at(resource, role)
-    for full_url, held in context.resources.items():
-        if _is_same(held, resource):
-            held |= {name: value for name, value in resource.items() if name not in held}
-            return {"reference": full_url}
-    return context.add(resource, f"{ii_key(ids[0])}|{context.path(role)}")
+    return _known_or_added(resource, ii_key(ids[0]), context.path(role), context)
 
 
-def _is_same(held: Json, resource: Json) -> bool:
-    """Tell whether two mentions bear the same number, and do not say that they are of different kinds."""
-    if held["resourceType"] != "Device" or resource["identifier"][0] not in held.get("identifier", []):
-        return False
-    return "type" not in held or "type" not in resource or held["type"] == resource["type"]
+def _known_or_added(resource: Json, number: str, key: str, context: Context) -> Json:
+    """Find the device of that number and kind; a mention without a kind is the device described before or after it."""
+    typed = f"{number}|{resource['type']}" if "type" in resource else number
+    full_url = context.devices.get(typed)
+    if full_url is None and "type" not in context.resources.get(context.devices.get(number, ""), {"type": ""}):
+        full_url = context.devices[number]
+    if full_url is None:
+        full_url = context.add(resource, f"{number}|{key}")["reference"]
+    held = context.resources[full_url]
+    held |= {name: value for name, value in resource.items() if name not in held}
+    context.devices[typed] = full_url
+    context.devices.setdefault(number, full_url)
+    return {"reference": full_url}

@@ -117,7 +117,7 @@ def _specimens(element: Element, context: Context) -> list[Json]:
 
 
 def _participants(element: Element, context: Context) -> Json:
-    performers: list[Json] = []
+    performers: dict[str, Json] = {}
     places: list[Json] = []
     entities = [child(found, "assignedEntity") for found in context.take_all(element, "performer")]
     for participant in children(element, "participant"):
@@ -129,6 +129,6 @@ def _participants(element: Element, context: Context) -> Json:
             entities.append(role)
     for entity in entities:
         who = party(entity, context)
-        if who and context.resources[who["reference"]]["resourceType"] in _PERFORMERS and who not in performers:
-            performers.append(who)
-    return {"performer": performers, "locationReference": places}
+        if who and context.resources[who["reference"]]["resourceType"] in _PERFORMERS:
+            performers[who["reference"]] = who
+    return {"performer": [*performers.values()], "locationReference": places}

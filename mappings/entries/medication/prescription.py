@@ -20,7 +20,7 @@ from mappings.fhir import Json, compact, extension
 from mappings.header.parties import party
 
 PRESCRIPTIONS = frozenset(("1.2.250.1.213.1.1.3.44", "1.3.6.1.4.1.19376.1.5.3.1.4.7.3", "2.16.840.1.113883.10.20.1.34"))
-ITEMS = frozenset(("1.2.250.1.213.1.1.3.90", "1.3.6.1.4.1.19376.1.9.1.3.10", "1.3.6.1.4.1.19376.1.9.1.3.11"))
+ITEMS = frozenset(("1.2.250.1.213.1.1.3.90", "1.3.6.1.4.1.19376.1.9.1.3.11"))
 TEMPLATE_IDS = (
     "1.2.250.1.213.1.1.3.83",
     "1.2.250.1.213.1.1.3.84",
