@@ -176,6 +176,18 @@ def bench(
         verb.run(verb.Plan(patients, seconds, tuple(cda or ()), json_file), console)
 
 
+@application.command()
+def fhirpath(
+    expression: Annotated[str, typer.Argument(help="A FHIRPath expression, such as Patient.name.given.first().")],
+    file: Annotated[Path, typer.Argument(help="A resource, JSON or XML.")],
+) -> None:
+    """Evaluate a FHIRPath expression on a resource, and print each item with its place."""
+    from fhir_server.commands import fhirpath as verb
+
+    with refusals_told():
+        verb.run(expression, file, console)
+
+
 @client.command("register")
 def client_register(  # noqa: PLR0913 - each argument is an option that a person reads in --help
     client_id: Annotated[str, typer.Argument(help="The client_id that it will use.")],
@@ -211,6 +223,26 @@ def client_list(data: Data = None, config: Config = None) -> None:
 
     with refusals_told():
         verb.show(effective(config, data=data), console)
+
+
+@client.command("pending")
+def client_pending(data: Data = None, config: Config = None) -> None:
+    """List the apps that registered themselves and wait for an approval."""
+    from fhir_server.commands import clients as verb
+
+    with refusals_told():
+        verb.show_pending(effective(config, data=data), console)
+
+
+@client.command("approve")
+def client_approve(
+    client_id: Annotated[str, typer.Argument(help="An app that waits.")], data: Data = None, config: Config = None
+) -> None:
+    """Approve an app that registered itself: from now on it may ask for tokens."""
+    from fhir_server.commands import clients as verb
+
+    with refusals_told():
+        verb.approve(effective(config, data=data), client_id, console)
 
 
 @client.command("token")

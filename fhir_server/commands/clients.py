@@ -99,8 +99,33 @@ def show(settings: Settings, console: Console) -> None:
         async with opened(settings) as runtime:
             return await authorization_of(runtime).clients.list()
 
-    table = Table("client", "name", "kind", "scopes", "acts as", "operator", title="Clients")
-    for client in asyncio.run(work()):
+    _table("Clients", asyncio.run(work()), console)
+
+
+def show_pending(settings: Settings, console: Console) -> None:
+    """Print the clients that registered themselves and wait for an approval."""
+
+    async def work() -> list[Client]:
+        async with opened(settings) as runtime:
+            return await authorization_of(runtime).clients.pending()
+
+    _table("Waiting for an approval", asyncio.run(work()), console)
+
+
+def approve(settings: Settings, client_id: str, console: Console) -> None:
+    """Approve a client that waits; raises NotFound."""
+
+    async def work() -> Client:
+        async with opened(settings) as runtime:
+            return await authorization_of(runtime).clients.approve(client_id)
+
+    client = asyncio.run(work())
+    console.print(f"Approved [bold]{client.client_id}[/bold], {client.name}: {' '.join(client.scopes)}")
+
+
+def _table(title: str, clients: list[Client], console: Console) -> None:
+    table = Table("client", "name", "kind", "scopes", "acts as", "operator", title=title)
+    for client in clients:
         operator = "yes" if client.is_operator else ""
         table.add_row(client.client_id, client.name, client.kind, " ".join(client.scopes), client.actor, operator)
     console.print(table)

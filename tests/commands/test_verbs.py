@@ -151,3 +151,19 @@ def test_a_store_that_cannot_be_opened_is_told_in_one_sentence(run: Run, tmp_pat
     told = run("client", "list", "--data", "store", code=2).stderr
     assert told.startswith("fhir-server:")
     assert "Traceback" not in told
+
+
+def test_fhirpath_prints_each_item_with_its_place(run: Run, tmp_path: Path) -> None:
+    person = {**PATIENT, "name": [{"family": "Martin", "given": ["Zoé", "Inès"]}]}
+    (tmp_path / "patient.json").write_text(json.dumps(person), encoding="utf-8")
+    told = run("fhirpath", "Patient.name.given", "patient.json").output.splitlines()
+    assert told == ['Patient.name[0].given[0] "Zoé"', 'Patient.name[0].given[1] "Inès"']
+    assert "(empty)" in run("fhirpath", "Patient.photo", "patient.json").output
+    assert "1" in run("fhirpath", "Patient.name.count()", "patient.json").output
+    refused = run("fhirpath", "Patient.name.(", "patient.json", code=2).stderr
+    assert refused.startswith("fhir-server:")
+
+
+def test_an_app_that_registered_itself_waits_until_it_is_approved(run: Run) -> None:
+    assert "Waiting for an approval" in run("client", "pending", "--data", "store").output
+    assert "absent" in run("client", "approve", "absent", "--data", "store", code=2).stderr
