@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unavailable, VersionConflict
 from fhir_server.foundation.resource import Version
-from fhir_server.search.condition import NEVER, Compare, Exists, Identity, Related
+from fhir_server.search.condition import ALWAYS, NEVER, Compare, Condition, Exists, Identity, Not, Related
 from fhir_server.search.index_row import DATE, MAX_INSTANT, MIN_INSTANT, RELATION, TOKEN
 from fhir_server.storage.store import History, Include, Search, Sort, Store, Transaction
 from tests.storage.conftest import Clock
@@ -384,6 +385,28 @@ async def test_deleted_resources_are_never_found(store: Store) -> None:
     assert (await store.search(Search("Observation", chain))).versions == []
     include = Include("subject", "Observation", (("Patient", has_code("a")),))
     assert (await store.search(Search("Observation", includes=(include,)))).included == []
+
+
+@pytest.mark.parametrize("condition", [ALWAYS, has_code("even"), Not(has_code("odd"))])
+async def test_pages_in_order_of_creation_neither_repeat_nor_skip_while_others_write(
+    store: Store, condition: Condition
+) -> None:
+    await fill(store, 12)
+    search, seen, step = Search("Observation", condition, limit=2), list[str](), 0
+    whole = names((await store.search(Search("Observation", condition, limit=100))).versions)
+    while True:
+        page = await store.search(search)
+        seen += names(page.versions)
+        if not page.cursor:
+            break
+        search, step = msgspec.structs.replace(search, cursor=page.cursor), step + 1
+        # What the cursor names is changed, then deleted; and there is always more.
+        last = page.versions[-1].reference
+        await put(store, version(last, 2, 100 + step), [token("even"), token("new")])
+        await put(store, version(last, 3, 100 + step, is_deleted=True), [token("even")])
+        if step < 3:
+            await put(store, version(f"Observation/new{step}", 1, 100 + step), [token("even")])
+    assert seen == [*whole, "Observation/new1", "Observation/new2"]
 
 
 @pytest.mark.parametrize("is_descending", [False, True])

@@ -8,14 +8,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from fhir_server.foundation.operation_outcome import TooCostly, Unavailable
-from fhir_server.search.condition import And, Compare, Exists, Not
+from fhir_server.foundation.operation_outcome import BadRequest, TooCostly, Unavailable
+from fhir_server.search.condition import ALWAYS, And, Compare, Exists, Not
 from fhir_server.search.index_row import STRING
 from fhir_server.storage.sqlite import SqliteStore
 from fhir_server.storage.sqlite.migration import APPLICATION, scripts
 from fhir_server.storage.sqlite.printing.comparison import after
 from fhir_server.storage.sqlite.store import Options
-from fhir_server.storage.store import Search, Transaction
+from fhir_server.storage.store import Include, Search, Transaction
 from tests.storage.resources import has_code, has_words, names, put, reference, token, version, words
 
 pytestmark = pytest.mark.anyio
@@ -248,3 +248,22 @@ async def test_expired_records_are_swept(store: SqliteStore, run: Run, tmp_path:
 )
 def test_the_text_after_a_prefix(prefix: str, following: str) -> None:
     assert after(prefix) == following
+
+
+async def test_a_search_is_explained(store: SqliteStore) -> None:
+    for number in range(3):
+        rows = [token("a"), token("b", "_tag"), reference("Patient/1")]
+        await put(store, version(f"Observation/{number}"), rows)
+    await put(store, version("Patient/1"))
+    include = Include("subject", "Observation", (("Patient", ALWAYS),))
+    asked = Search("Observation", has_code("a"), limit=2, needs_total=True, includes=(include,))
+    explained = await store.explain(asked)
+    assert (explained["matches"], explained["included"], explained["total"]) == (2, 1, 3)
+    first, second, third = explained["statements"]
+    assert "FROM token" in first["sql"]
+    assert "a" in first["arguments"]
+    assert any("SEARCH t1 USING PRIMARY KEY" in line for line in first["plan"])
+    assert (first["rows"], second["rows"], third["rows"]) == (3, 1, 1)
+    assert all(statement["steps"] > 0 and statement["scanned"] >= 0 for statement in explained["statements"])
+    with pytest.raises(BadRequest):
+        await store.explain(Search("Observation", cursor="x"))

@@ -3,6 +3,7 @@
 Source: https://www.sqlite.org/rescode.html, https://rogerbinns.github.io/apsw/exceptions.html
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from fhir_server.search.match import distance_metres
 
 Recorder = Callable[[str], None]
 
+_log: Final = logging.getLogger(__name__)
 _STEPS_BETWEEN_LOOKS: Final = 4_000
 _PRAGMAS: Final = ("synchronous=FULL", "temp_store=MEMORY", "wal_autocheckpoint=8000", "journal_size_limit=67108864")
 """Rare checkpoints: a page that many commits change is copied from the log once. 8000 pages are 32 MB."""
@@ -31,6 +33,12 @@ _SENTENCES: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
     (apsw.NoMemError, "The server lacks memory for the database: try again later."),
 )
 
+_COUNTERS: Final = (
+    ("scanned", "SQLITE_STMTSTATUS_FULLSCAN_STEP"),
+    ("sorts", "SQLITE_STMTSTATUS_SORT"),
+    ("steps", "SQLITE_STMTSTATUS_VM_STEP"),
+)
+
 
 def refusal(error: apsw.Error) -> FhirError:
     """Return the refusal that says what an error of the engine means to the caller."""
@@ -38,6 +46,7 @@ def refusal(error: apsw.Error) -> FhirError:
         return TooCostly("The search takes longer than this server allows: narrow it down.")
     if isinstance(error, apsw.TooBigError) or "too large" in str(error) or "too many" in str(error):
         return TooCostly("The request is too large for the database: split it up.")
+    _log.error("the database refused", exc_info=error)
     for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return Unavailable(sentence)
@@ -96,6 +105,18 @@ class Connection:
             return self.rows(statement, arguments)
         finally:
             self.deadline = float("inf")
+
+    def counted_within(
+        self, seconds: float, statement: str, arguments: Sequence[Any]
+    ) -> tuple[list[tuple[Any, ...]], dict[str, int]]:
+        """Run one statement as `rows_within` does; return also what it took: see `explain`."""
+        events: list[dict[str, Any]] = []
+        self._engine.trace_v2(apsw.SQLITE_TRACE_PROFILE, events.append)
+        try:
+            rows = self.rows_within(seconds, statement, arguments)
+        finally:
+            self._engine.trace_v2(0, None)
+        return rows, {name: sum(event["stmt_status"][counter] for event in events) for name, counter in _COUNTERS}
 
     def close(self) -> None:
         """Close the connection; what was not committed is undone."""

@@ -70,13 +70,14 @@ class Session(msgspec.Struct):
 
     def run(self, printed: Printed, **values: Any) -> list[tuple[Any, ...]]:
         """Run a short statement."""
-        return self.connection.rows(printed.text, printed.filled(self._with_now(printed, values)))
+        return self.connection.rows(printed.text, printed.filled(self.with_now(printed, values)))
 
     def run_within(self, seconds: float, printed: Printed, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Run a statement that may be long; raises TooCostly after so many seconds."""
-        return self.connection.rows_within(seconds, printed.text, printed.filled(self._with_now(printed, values)))
+        return self.connection.rows_within(seconds, printed.text, printed.filled(self.with_now(printed, values)))
 
-    def _with_now(self, printed: Printed, values: dict[str, Any]) -> dict[str, Any]:
+    def with_now(self, printed: Printed, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values, the instant among them when the statement waits for it."""
         if printed.is_timed:
             values["now"] = microseconds(self.now())
         return values

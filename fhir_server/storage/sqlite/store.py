@@ -20,6 +20,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import ALWAYS, Condition
 from fhir_server.storage.sqlite import record as kept
 from fhir_server.storage.sqlite.connection import Connection, Recorder
+from fhir_server.storage.sqlite.explain import explain
 from fhir_server.storage.sqlite.history import history as history_of
 from fhir_server.storage.sqlite.migration import migrate
 from fhir_server.storage.sqlite.names import Names
@@ -93,6 +94,11 @@ class SqliteStore:
         """See Reader.search."""
         return await self._page(search_of, search)
 
+    async def explain(self, search: Search) -> dict[str, Any]:
+        """Return how a search is answered: see `explain.explain`. Raises what `search` does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._open_parts.pool, self._explain, search)
+
     async def history(self, history: History) -> Page:
         """See Reader.history."""
         return await self._page(history_of, history)
@@ -141,6 +147,14 @@ class SqliteStore:
         session = sessions.get()
         try:
             return ask(session, asked, _run_within(session, self._options.search_seconds))
+        finally:
+            sessions.put(session)
+
+    def _explain(self, search: Search) -> dict[str, Any]:
+        sessions = self._open_parts.sessions
+        session = sessions.get()
+        try:
+            return explain(session, search, self._options.search_seconds)
         finally:
             sessions.put(session)
 

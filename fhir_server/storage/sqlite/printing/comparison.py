@@ -49,8 +49,7 @@ def comparison(printer: Printer, expression: str, operator: str, value: Any) -> 
     if operator == "prefix":
         return _prefix(printer, expression, value)
     if operator == "suffix":
-        suffix = printer.bind(value)
-        return f"substr({expression}, -length({suffix})) = {suffix}" if value else "1"
+        return _suffix(printer, expression, value)
     if operator == "contains":
         return f"instr({expression}, {printer.bind(value)}) > 0"
     return f"{expression} {_SIGNS[operator]} {printer.bind(_bound(value))}"
@@ -71,6 +70,13 @@ def _prefix(printer: Printer, expression: str, prefix: str) -> str:
     low = f"{expression} >= {printer.bind(prefix)}"
     high = after(prefix)
     return f"{low} AND {expression} < {printer.bind(high)}" if high else low
+
+
+def _suffix(printer: Printer, expression: str, suffix: str) -> str:
+    if not suffix:
+        return "1"
+    mark = printer.bind(suffix)
+    return f"substr({expression}, -length({mark})) = {mark}"
 
 
 def after(prefix: str) -> str:

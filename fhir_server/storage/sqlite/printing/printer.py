@@ -71,8 +71,9 @@ class Printer:
         number = self._names.parameters.get((name, family, resource_type))
         if number is not None:
             return str(number)
-        owner = self.bind(resource_type)
-        if not resource_type and family not in ACROSS_TYPES:
+        if resource_type or family in ACROSS_TYPES:
+            owner = self.bind(resource_type)
+        else:
             owner = f"(SELECT name FROM resource_type WHERE id = {subject.alias}.type)"
         return (
             f"(SELECT id FROM parameter WHERE name = {self.bind(name)} AND family = {family}"

@@ -40,7 +40,8 @@ def words_asked(condition: Compare) -> str:
     words = [word for _, _, listed in condition.tests for word in listed]
     if column is None or not words:
         return ""
-    quoted = (f'"{word[:-1]}" *' if word.endswith("*") else f'"{word}"' for word in words)
+    doubled = (word.replace('"', '""') for word in words)
+    quoted = (f'"{word[:-1]}" *' if word.endswith("*") else f'"{word}"' for word in doubled)
     return f"{column} : ({' AND '.join(quoted)})"
 
 
