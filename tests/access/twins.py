@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from fhir_server.access.grant import Grant
+from fhir_server.access.grant import App, Grant
 from fhir_server.access.labels import VISIBILITY_SYSTEM
+from fhir_server.access.relations.codes import RECORD_CONSENT_SYSTEM
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import FhirError
@@ -30,6 +31,22 @@ ASKED = datetime(2026, 6, 1, tzinfo=UTC)
 OPERATOR = Grant("system", "Device/hospital", "hospital", parse_scopes("system/*.cruds"), is_operator=True)
 PATIENT = Grant("patient", "Patient/1", "app", parse_scopes("patient/*.cruds"), patient_id="1")
 DOCTOR = Grant("professional", "Practitioner/doctor", "software", parse_scopes("user/*.cruds"), profession="10")
+
+BREAKING = msgspec.structs.replace(
+    DOCTOR,
+    purpose_of_use="bris_de_glace",
+    reason="unconscious",
+    patient_id="2",
+    expires_at=datetime(2026, 6, 2, tzinfo=UTC),
+)
+DENTIST = msgspec.structs.replace(DOCTOR, profession="40")
+PARENT = Grant("representative", "RelatedPerson/parent", "app", parse_scopes("patient/*.cruds"), patient_id="1")
+PARENT_OF_ADULT = msgspec.structs.replace(PARENT, patient_id="2")
+TRACKER = msgspec.structs.replace(PATIENT, app=App("Device/tracker", "care", True))
+VIEWER = msgspec.structs.replace(
+    PATIENT,
+    scopes=parse_scopes("patient/Observation.cruds?status=final patient/Practitioner.rs"),
+)
 
 Ask = tuple[str, str, str, str]
 """(interaction, type, id, query)"""
@@ -183,13 +200,24 @@ def with_document(name: str, patient_id: str, code: str, value: int, label: str 
     ]
 
 
-def patient(patient_id: str, name: str) -> dict[str, Any]:
+def patient(patient_id: str, name: str, **elements: Any) -> dict[str, Any]:
     return {
         "resourceType": "Patient",
         "id": patient_id,
         "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": f"ins-{patient_id}"}],
         "name": [{"family": name}],
         "generalPractitioner": [{"reference": "Practitioner/doctor"}],
+        **elements,
+    }
+
+
+def mother(name: str, patient_id: str) -> dict[str, Any]:
+    role = {"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}
+    return {
+        "resourceType": "RelatedPerson",
+        "id": name,
+        "patient": {"reference": f"Patient/{patient_id}"},
+        "relationship": [{"coding": [role]}],
     }
 
 
@@ -218,6 +246,26 @@ def block(name: str, patient_id: str, practitioner: str) -> dict[str, Any]:
         },
     }
 
+
+def record_consent(name: str, patient_id: str, category: str, provision: dict[str, Any]) -> dict[str, Any]:
+    own = block(name, patient_id, "Practitioner/other")
+    return {**own, "category": [_coded(category)], "provision": provision}
+
+
+def _coded(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": RECORD_CONSENT_SYSTEM, "code": code}]}
+
+
+READS_MEASUREMENTS = {
+    "actor": [{"role": {"text": "app"}, "reference": {"reference": "Device/tracker"}}],
+    "provision": [
+        {
+            "type": "permit",
+            "action": [_coded("read")],
+            "class": [{"system": RECORD_CONSENT_SYSTEM, "code": "measurements"}],
+        }
+    ],
+}
 
 COMMON = [
     {"resourceType": "Practitioner", "id": "doctor", "name": [{"family": "Fictif"}]},
