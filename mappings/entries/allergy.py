@@ -1,6 +1,10 @@
 """FR-Liste-des-allergies and FR-Allergie-ou-hypersensibilite to AllergyIntolerance.
 
 Source: FRAllergyIntoleranceLMCDAFHIR. Spec: allergyintolerance.html.
+
+Choice: the table leaves the parts of a reaction without a target: the problem is the manifestation, with its date,
+its severity and its comments. A reaction that is denied is none: it is a refuted Condition. The value of an allergy
+that also names its agent is an extension, because R4 has one code for both.
 """
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required_concept

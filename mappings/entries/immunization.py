@@ -2,6 +2,9 @@
 
 Choice: the table names occurrencePeriod, which R4 lacks: the first known bound becomes occurrenceDateTime, and an
 unknown date becomes an occurrenceString that says why, because R4 requires one and readers expect a value there.
+Choice: the table names basedOn, which R4 lacks too: the prescription is a MedicationRequest that names the
+vaccination. Choice: the kind of injection (first series, booster) is the series, in words, and the act's code, as an
+extension.
 """
 
 from mappings.cda.datatypes import (

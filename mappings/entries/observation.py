@@ -1,4 +1,8 @@
-"""A CDA observation to Observation: what results and vital signs share. Spec: observation.html."""
+"""A CDA observation to Observation: what results and vital signs share. Spec: observation.html.
+
+Choice: the tables write a reference range to valueRange; it is referenceRange, as R4 has it. The vital signs' table
+writes component.valueQuantity; a sign that is one measure has its own value.
+"""
 
 from mappings.cda.datatypes import (
     cd_to_codeable_concept,
