@@ -1,0 +1,51 @@
+"""What is converted, judged by two oracles that others wrote: fhirkit-rs, and the official JSON schema of R4."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import fhirkit
+import pytest
+from jsonschema import Draft6Validator
+
+import mappings
+from fhir_server.foundation import fhir_json
+from tests.documents.conftest import BIOLOGY, VACCINATION
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """The official schema, `fhir.schema.json` of http://hl7.org/fhir/R4/downloads.html, which no package carries."""
+    path = os.environ.get("FHIR_JSON_SCHEMA")
+    if not path:
+        pytest.skip("FHIR_JSON_SCHEMA names no file: get fhir.schema.json from hl7.org/fhir/R4/downloads.html")
+    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    assert len(content["definitions"]) > 600
+    return content
+
+
+def problems(schema: dict[str, Any], bundle: dict[str, Any]) -> list[str]:
+    found = []
+    for entry in bundle["entry"]:
+        definition = {**schema["definitions"][entry["resource"]["resourceType"]], "definitions": schema["definitions"]}
+        found += [error.message for error in Draft6Validator(definition).iter_errors(entry["resource"])]
+    return found
+
+
+@pytest.mark.parametrize("content", [BIOLOGY, VACCINATION], ids=["biology", "vaccination"])
+def test_fhirkit_reads_what_is_converted(content: bytes) -> None:
+    bundle = fhir_json.format(mappings.convert(content).bundle).decode()
+    assert fhirkit.parse(bundle)
+    assert not [issue for issue in fhirkit.validate(bundle) if issue.severity == "error"]
+
+
+def test_the_official_schema_accepts_every_real_document(schema: dict[str, Any], shared: Path) -> None:
+    for file in sorted((shared / "data" / "cda").glob("*.xml")):
+        bundle = json.loads(fhir_json.format(mappings.convert(file.read_bytes()).bundle))
+        assert problems(schema, bundle) == [], file.name
+
+
+def test_the_official_schema_would_find_a_mistake(schema: dict[str, Any]) -> None:
+    patient = {"resourceType": "Patient", "gendre": "female"}
+    assert problems(schema, {"entry": [{"resource": patient}]})
