@@ -1,0 +1,100 @@
+"""The filters of a value set's include: which concepts of a code system they select.
+
+Spec: valueset-definitions.html#ValueSet.compose.include.filter, valueset-filter-operator.html
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from fhir_server.foundation.operation_outcome import Unprocessable
+from fhir_server.terminology.bounded_regex import regex
+from fhir_server.terminology.code_system import CodeSystem, Concept
+
+Test = Callable[[Concept], bool]
+CODE: Final = frozenset({"code", "concept"})
+"""The names of the property that is the concept itself."""
+
+
+def filter_test(code_system: CodeSystem, definition: Mapping[str, Any]) -> Test:
+    """Return the test of one filter; raise Unprocessable (422) when it cannot be evaluated."""
+    operator, name, value = (str(definition.get(part, "")) for part in ("op", "property", "value"))
+    make = _HIERARCHIC.get(operator)
+    if make is not None:
+        if not code_system.is_hierarchy_of_kinds:
+            raise Unprocessable(f"The hierarchy of {code_system.url} is not one of kinds: {operator!r} has no meaning.")
+        codes = make(code_system, value)
+        return lambda concept: (concept.code in codes) is (operator != "is-not-a")
+    plain = _PLAIN.get(operator)
+    if plain is None:
+        raise Unprocessable(f"The filter operator {operator!r} is none of FHIR R4.")
+    accepts = plain(value)
+    return lambda concept: accepts(_values(code_system, concept, name))
+
+
+def _values(code_system: CodeSystem, concept: Concept, name: str) -> list[str]:
+    if name in CODE:
+        return [concept.code]
+    if name == "parent":
+        return list(concept.parents)
+    if name == "child":
+        return code_system.children.get(concept.code, [])
+    return [value for value in concept.values(name) if value]
+
+
+def _kinds(code_system: CodeSystem, value: str) -> frozenset[str]:
+    return _below(code_system, value) | _itself(code_system, value)
+
+
+def _itself(code_system: CodeSystem, value: str) -> frozenset[str]:
+    found = code_system.find(value)
+    return frozenset({found.code} if found else ())
+
+
+def _below(code_system: CodeSystem, value: str) -> frozenset[str]:
+    found = code_system.find(value)
+    return code_system.descendants(found.code) if found else frozenset()
+
+
+def _generalizes(code_system: CodeSystem, value: str) -> frozenset[str]:
+    found = code_system.find(value)
+    return code_system.ancestors(found.code) | {found.code} if found else frozenset()
+
+
+def _equals(value: str) -> Callable[[list[str]], bool]:
+    return lambda values: value in values
+
+
+def _in(value: str) -> Callable[[list[str]], bool]:
+    listed = frozenset(part.strip() for part in value.split(","))
+    return lambda values: not listed.isdisjoint(values)
+
+
+def _not_in(value: str) -> Callable[[list[str]], bool]:
+    listed = frozenset(part.strip() for part in value.split(","))
+    return lambda values: listed.isdisjoint(values)
+
+
+def _matches(value: str) -> Callable[[list[str]], bool]:
+    pattern = regex(value)
+    return lambda values: any(pattern.matches(found) for found in values)
+
+
+def _exists(value: str) -> Callable[[list[str]], bool]:
+    if value not in ("true", "false"):
+        raise Unprocessable(f"The filter 'exists' has the value {value!r}: write true or false.")
+    return lambda values: bool(values) is (value == "true")
+
+
+_HIERARCHIC: Final[Mapping[str, Callable[[CodeSystem, str], frozenset[str]]]] = {
+    "is-a": _kinds,
+    "is-not-a": _kinds,
+    "descendent-of": _below,
+    "generalizes": _generalizes,
+}
+_PLAIN: Final[Mapping[str, Callable[[str], Callable[[list[str]], bool]]]] = {
+    "=": _equals,
+    "in": _in,
+    "not-in": _not_in,
+    "regex": _matches,
+    "exists": _exists,
+}
