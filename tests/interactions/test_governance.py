@@ -10,6 +10,7 @@ import pytest
 from fhir_server.access.decision import decide
 from fhir_server.access.grant import Grant
 from fhir_server.access.labels import VISIBILITY_SYSTEM
+from fhir_server.access.relations.codes import RECORD_CONSENT_SYSTEM
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
@@ -190,6 +191,59 @@ async def test_a_deleted_care_team_stays_ended_when_its_document_is_relabelled(s
     assert not await sees(store, "Observation/o", doctor)
     await put(store, document(labels=INVISIBLE))
     assert not await sees(store, "Observation/o", doctor)
+
+
+async def test_what_was_converted_has_the_type_of_its_document_and_follows_it(store: Store) -> None:
+    dentist = Grant("professional", "Practitioner/dentist", "software", parse_scopes("user/*.rs"), profession="40")
+    care_team = {
+        "resourceType": "CareTeam",
+        "id": "t",
+        "status": "active",
+        "subject": {"reference": "Patient/1"},
+        "participant": [{"member": {"reference": "Practitioner/dentist"}}],
+    }
+    assessment = {"coding": [{"system": "http://loinc.org", "code": "83901-9"}]}
+    came_along = ("Observation/o", "Binary/b", "DocumentReference/d")
+    await put(store, care_team, document(), BINARY, CONVERTED)
+    assert [await sees(store, one, dentist) for one in came_along] == [True, True, True]
+    await put(store, document(type=assessment))
+    assert [await sees(store, one, dentist) for one in came_along] == [False, False, False]
+    assert await sees(store, "Observation/o")
+    await put(store, document(category=[{"coding": [{"code": "10"}]}]))
+    assert [await sees(store, one, dentist) for one in came_along] == [True, True, True]
+
+
+async def test_a_parent_sees_a_minor_s_record_until_the_birthday(store: Store) -> None:
+    parent = Grant("representative", "RelatedPerson/r", "app", parse_scopes("patient/*.rs"), patient_id="1")
+    role = {"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "FTH"}
+    father = {
+        "resourceType": "RelatedPerson",
+        "id": "r",
+        "patient": {"reference": "Patient/1"},
+        "relationship": [{"coding": [role]}],
+    }
+    child = {"resourceType": "Patient", "id": "1", "birthDate": "2008-11-23"}
+    await put(store, father, child, document(), CONVERTED)
+    assert await sees(store, "Observation/o", parent)
+    await put(store, {**child, "birthDate": "2008-11-22"})
+    assert not await sees(store, "Observation/o", parent)
+    await put(store, child)
+    await put(store, father | {"active": False})
+    assert not await sees(store, "Observation/o", parent)
+
+
+async def test_a_consent_of_the_patient_closes_his_record_until_he_withdraws_it(store: Store) -> None:
+    closing = {
+        "resourceType": "Consent",
+        "id": "c",
+        "status": "active",
+        "category": [{"coding": [{"system": RECORD_CONSENT_SYSTEM, "code": "closing"}]}],
+        "patient": {"reference": "Patient/1"},
+    }
+    await put(store, document(), CONVERTED, closing)
+    assert (await sees(store, "Observation/o"), await sees(store, "Consent/c")) == (False, True)
+    await put(store, closing | {"status": "inactive"})
+    assert await sees(store, "Observation/o")
 
 
 async def test_an_attachment_does_not_follow_a_later_pointer(store: Store) -> None:
