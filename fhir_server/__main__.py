@@ -124,6 +124,9 @@ def load(
 @application.command("import-cda")
 def import_cda(
     paths: Annotated[list[Path], typer.Argument(help="CDA R2 files (.xml) or folders of them.")],
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a report of what became of each node, HTML and JSON.")
+    ] = None,
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -131,7 +134,7 @@ def import_cda(
     from fhir_server.commands import import_cda as verb
 
     with refusals_told():
-        raise typer.Exit(verb.run(effective(config, data=data), paths, console))
+        raise typer.Exit(verb.run(effective(config, data=data), paths, report, console))
 
 
 @application.command()

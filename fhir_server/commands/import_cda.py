@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
+import mappings
 from fhir_server.commands.local import OPERATOR, call, opened
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Request, Runtime
@@ -33,10 +35,12 @@ def files_of(paths: Iterable[Path], *suffixes: str) -> Iterator[Path]:
             yield path
 
 
-def run(settings: Settings, paths: list[Path], console: Console) -> int:
-    """Import the files; return 1 when a file was refused, else 0."""
+def run(settings: Settings, paths: list[Path], report: Path | None, console: Console) -> int:
+    """Import the files; return 1 when a file was refused, else 0. `report` is a folder for what became of each node."""
     files = list(files_of(paths, ".xml", ".cda"))
     tally = asyncio.run(_import(settings, files, console))
+    if report is not None:
+        write_reports(files, report, console)
     console.print(
         f"[bold]{tally.created}[/bold] documents imported ({tally.resources} resources), "
         f"[bold]{tally.known}[/bold] known already, [bold]{tally.refused}[/bold] refused"
@@ -44,6 +48,23 @@ def run(settings: Settings, paths: list[Path], console: Console) -> int:
     noticed = ", ".join(f"{count} {severity}" for severity, count in sorted(tally.issues.items()))
     console.print(f"noticed: {noticed or 'nothing'}")
     return 1 if tally.refused else 0
+
+
+def write_reports(files: list[Path], folder: Path, console: Console) -> None:
+    """Write what became of each node of each document, as HTML for people and as JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = Table("document", "kept", "implied", "narrative", "lost", "unaccounted", "coded kept", title="Fidelity")
+    for file in track(files, "Accounting", console=console, transient=True):
+        try:
+            fidelity = mappings.fidelity(file.read_bytes())
+        except mappings.CdaRefused:
+            continue
+        (folder / f"{file.stem}.html").write_text(fidelity.as_html(), encoding="utf-8")
+        (folder / f"{file.stem}.json").write_bytes(msgspec.json.format(msgspec.json.encode(fidelity.as_json())))
+        counts = [str(counted) for counted in fidelity.counts().values()]
+        table.add_row(file.name, *counts, f"{fidelity.share_kept('code'):.1%}")
+    console.print(table)
+    console.print(f"The reports are in {folder}", soft_wrap=True)
 
 
 async def _import(settings: Settings, files: list[Path], console: Console) -> Tally:

@@ -78,6 +78,10 @@ def test_import_cda_tells_what_happened(run: Run) -> None:
     first = run("import-cda", str(folder), "--data", "store").output
     assert "2 documents imported" in first
     assert "2 known already" in run("import-cda", str(folder), "--data", "store").output
+    reported = run("import-cda", str(folder), "--report", "reports", "--data", "store").output
+    assert "biologie.xml" in reported
+    assert json.loads(Path("reports/biologie.json").read_text(encoding="utf-8"))["counts"]["unaccounted"] == 0
+    assert "<html" in Path("reports/vaccination.html").read_text(encoding="utf-8")
     broken = Path("broken.xml")
     broken.write_text("<ClinicalDocument", encoding="utf-8")
     assert "1 refused" in run("import-cda", str(broken), "--data", "store", code=1).output
