@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from fhir_server.access.modes import NORMAL, REGULATION, mode_of
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
-from fhir_server.smart.granted_scopes import granted_scopes
+from fhir_server.smart.granted_scopes import LASTING_SCOPES, granted_scopes
 from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
 from fhir_server.smart.refusal import OAuthRefusal, PageRefusal, RedirectRefusal, add_query, single_values
 from fhir_server.smart.sessions import Session
@@ -28,7 +29,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     """A valid request of a known client; `max_age_seconds` None when a session of any age will do.
 
     `launch` is the handle of a host software, `picked` that of what the person chose so far, `context` what both say;
-    `pickers` are the context scopes that he can be asked for.
+    `pickers` are the context scopes that he can be asked for; `purpose` is the mode of an emergency, or "".
     """
 
     client: Client
@@ -44,6 +45,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     picked: str = ""
     context: LaunchContext = NO_CONTEXT
     pickers: frozenset[str] = frozenset()
+    purpose: str = ""
 
     def refusal(self, error: str, description: str) -> RedirectRefusal:
         """Make the refusal that sends the browser back to the client."""
@@ -58,7 +60,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     def offered(self, user: User) -> tuple[str, ...]:
         """Return the scopes that the user may grant; raises RedirectRefusal."""
         try:
-            return granted_scopes(self.scope, self.client, user.kind, self._contexts(user))
+            scopes = granted_scopes(self.scope, self.client, user.kind, self._contexts(user))
+            return _of_one_record(scopes) if self.purpose else scopes
         except OAuthRefusal as refusal:
             raise self.refusal(refusal.error, refusal.description) from refusal
 
@@ -67,7 +70,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
         return user.patient_id or self.context.patient
 
     def missing(self, user: User) -> str:
-        """Return what the person must still pick: "patient", "encounter" or ""."""
+        """Return what the person must still tell: "reason", "patient", "encounter" or ""."""
+        if self.purpose and not self.context.reason:
+            return "reason"
         offered = self.offered(user)
         if not self.patient_of(user) and any(scope.startswith(("patient/", "launch/")) for scope in offered):
             return "patient"
@@ -80,6 +85,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
         is_his = context.user in ("", user.user_id, user.actor) or normalize(context.user) == user.login
         if not is_his or (user.patient_id and context.patient not in ("", user.patient_id)):
             raise self.refusal("access_denied", "The launch was opened for another person.")
+        if self.purpose and user.kind != "professional":
+            raise self.refusal("access_denied", "Only a professional opens a record in an emergency.")
+        if self.purpose == REGULATION and not user.is_regulator:
+            raise self.refusal("access_denied", "Only a regulating doctor opens a record for centre 15.")
 
     def _contexts(self, user: User) -> frozenset[str]:
         context = self.context
@@ -127,6 +136,7 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
         picked=parameters.get("picked", ""),
         context=context,
         pickers=_pickers(authorization),
+        purpose=_purpose(parameters),
     )
 
 
@@ -178,6 +188,7 @@ def _reason_to_refuse(parameters: dict[str, str], client: Client, base_url: str)
         (not _CHALLENGE.fullmatch(challenge), "invalid_request", "code_challenge must be 43 characters of base64url."),
         (audience.rstrip("/") != base_url, "invalid_request", f"aud must be {base_url}."),
         ("scope" not in parameters, "invalid_scope", "scope is required."),
+        (mode_of(parameters.get("purpose_of_use", "")) == "", "invalid_request", "purpose_of_use is unknown."),
         (not _is_age(parameters.get("max_age", "0")), "invalid_request", "max_age must be a number of seconds."),
     ):
         if is_wrong:
@@ -194,7 +205,20 @@ async def _context(authorization: Authorization, parameters: dict[str, str], cli
             if found is None or found.app not in ("", client.client_id):
                 return None
             context = found
-    return context
+    return context if context.purpose_of_use in ("", _purpose(parameters)) else None
+
+
+def _purpose(parameters: dict[str, str]) -> str:
+    mode = mode_of(parameters.get("purpose_of_use", ""))
+    return "" if mode == NORMAL else mode
+
+
+def _of_one_record(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what an emergency may grant: one record, for minutes; raises OAuthRefusal."""
+    kept = tuple(scope for scope in scopes if not scope.startswith("user/") and scope not in LASTING_SCOPES)
+    if not any(scope.startswith("patient/") for scope in kept):
+        raise OAuthRefusal("invalid_scope", "An emergency opens one record: ask for patient/ scopes.")
+    return kept
 
 
 def _pickers(authorization: Authorization) -> frozenset[str]:

@@ -16,6 +16,7 @@ import msgspec
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.backend_services import client_credentials
 from fhir_server.smart.clients.assertion import Proof
+from fhir_server.smart.emergencies import LONGEST_SECONDS, emergency_of, keep
 from fhir_server.smart.granted_scopes import granted_scopes, narrowed
 from fhir_server.smart.launch.context import told
 from fhir_server.smart.launch.style import STYLE_PATH
@@ -74,6 +75,8 @@ async def exchange_code(authorization: Authorization, proof: Proof, parameters: 
 
     family = await _settled(authorization.families, await authorization.store.transact(work), _BAD_CODE)
     user = await _user_of(authorization, family)
+    if family.context.purpose_of_use:
+        await _open_emergency(authorization, family, user)
     response = await _response(authorization, family, user, family.scopes)
     if "openid" in family.scopes:
         response["id_token"] = await id_token(authorization, family, user)
@@ -123,6 +126,8 @@ def _family_of(authorization: Authorization, code: Code, family_id: str, refresh
     seconds = settings.access_token_seconds
     if is_offline or is_online:
         seconds = settings.refresh_seconds if is_offline else settings.session_seconds
+    if code.context.purpose_of_use:
+        seconds = min(settings.access_token_seconds, LONGEST_SECONDS)
     return Family(
         family_id=family_id,
         client_id=code.client_id,
@@ -138,6 +143,14 @@ def _family_of(authorization: Authorization, code: Code, family_id: str, refresh
         granted_at=authorization.now(),
         used_at=authorization.now(),
     )
+
+
+async def _open_emergency(authorization: Authorization, family: Family, user: User) -> None:
+    """Keep and tell the opening before a token of it exists."""
+    emergency = emergency_of(family, user, authorization.now())
+    await keep(authorization.store, emergency)
+    if authorization.outside.tell_emergency is not None:
+        await authorization.outside.tell_emergency(emergency)
 
 
 async def _settled(families: Families, result: Family | _Misused, description: str) -> Family:

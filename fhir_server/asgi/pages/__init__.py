@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from fhir_server.asgi.pages.account import account_routes
 from fhir_server.asgi.pages.consent import consent_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
+from fhir_server.asgi.pages.emergency import emergency_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
 from fhir_server.asgi.pages.picker import picker_routes
@@ -29,6 +30,7 @@ ROUTES = (
     sign_in_routes,
     consent_routes,
     picker_routes,
+    emergency_routes,
     account_routes,
 )
 """The routes of the authorization server, by page."""

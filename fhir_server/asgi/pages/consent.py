@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from fhir_server.asgi.pages.asking import parsed
 from fhir_server.asgi.pages.browser import Browser
+from fhir_server.asgi.pages.emergency import EmergencyPage
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.language import language_of
 from fhir_server.asgi.pages.picker import Picker
@@ -40,6 +41,7 @@ class _Consent:
         self._authorization = authorization
         self._browser = Browser(authorization)
         self._picker = Picker(authorization)
+        self._emergency = EmergencyPage(authorization)
 
     async def take(self, request: Request) -> Response:
         """Turn a posted request into a GET: the session's cookie does not come with a form of another site."""
@@ -57,10 +59,11 @@ class _Consent:
         offered = asked.offered(user)
         if "none" in asked.prompts and asked.missing(user):
             raise asked.refusal("interaction_required", "The person must choose first.")
-        if asked.missing(user):
-            return await self._picker.show(request, asked, signed_in)
+        if missing := asked.missing(user):
+            asking = self._emergency if missing == "reason" else self._picker
+            return await asking.show(request, asked, signed_in)
         is_agreed = await self._authorization.apps.has_agreed(user.user_id, asked.client, offered)
-        if is_agreed and "consent" not in asked.prompts:
+        if is_agreed and not asked.purpose and "consent" not in asked.prompts:
             return redirect(await allow(self._authorization, asked, session, user, offered))
         if "none" in asked.prompts:
             raise asked.refusal("consent_required", "The person must be asked.")
@@ -105,6 +108,7 @@ class _Consent:
         language = language_of(request)
         values = {
             "client": asked.client,
+            "emergency": asked.purpose,
             "user": user,
             "destination": urlsplit(asked.redirect_uri).netloc or asked.redirect_uri.partition(":")[0],
             "scopes": [(scope, describe(scope, language)) for scope in offered if scope not in CONTEXT_SCOPES],

@@ -43,6 +43,7 @@ class Picker:
         text = request.query_params.get("find", "")[:_LONGEST_TEXT]
         values = {
             "client": asked.client,
+            "emergency": asked.purpose,
             "user": user,
             "missing": asked.missing(user),
             "choices": await choices(self._authorization, asked, user, text),
@@ -64,7 +65,7 @@ class Picker:
         session, user = signed_in
         self._browser.check_form(session, values)
         asked.check_user(user)
-        if not asked.missing(user):
+        if asked.missing(user) not in ("patient", "encounter"):
             raise PageRefusal("invalid_request", "There is nothing to pick.")
         text = dict(pairs).get("find", "")[:_LONGEST_TEXT]
         handle = await pick(self._authorization, asked, user, values.get("chosen", ""), text)

@@ -56,6 +56,15 @@ TEXTS = {
         "provider_failed": "Le service de connexion ne répond pas comme prévu. Réessayez plus tard.",
         "unknown_professional": "Vous êtes bien identifié(e), mais vous n’êtes pas dans l’annuaire de ce serveur.",
         "unknown_patient": "Vous êtes bien identifié(e), mais aucun dossier de ce serveur ne vous correspond.",
+        "emergency_title": "Accès en urgence",
+        "emergency_asks": "demande à ouvrir un dossier en urgence.",
+        "emergency_told": "Le patient et son médecin traitant en seront informés, avec le motif que vous donnez. "
+        "L’accès dure quinze minutes au plus et ne porte que sur un dossier.",
+        "emergency_reason": "Motif de l’accès",
+        "emergency_short": "Expliquez le motif en 10 à 500 caractères.",
+        "emergency_go": "Continuer en urgence",
+        "banner_bris_de_glace": "Bris de glace : accès en urgence, sans autorisation préalable du patient.",
+        "banner_centre_15": "Centre 15 : accès du médecin régulateur.",
     },
     "en": {
         "language": "Language",
@@ -112,5 +121,14 @@ TEXTS = {
         "provider_failed": "The sign-in service does not answer as expected. Try again later.",
         "unknown_professional": "You are identified, but you are not in the directory of this server.",
         "unknown_patient": "You are identified, but no record of this server is yours.",
+        "emergency_title": "Emergency access",
+        "emergency_asks": "asks to open a record in an emergency.",
+        "emergency_told": "The patient and his attending doctor will be told, with the reason that you give. "
+        "The access lasts fifteen minutes at most and opens one record only.",
+        "emergency_reason": "Reason for the access",
+        "emergency_short": "Explain the reason in 10 to 500 characters.",
+        "emergency_go": "Go on in an emergency",
+        "banner_bris_de_glace": "Break-glass: emergency access, without prior consent of the patient.",
+        "banner_centre_15": "Emergency call centre: access of the regulating doctor.",
     },
 }

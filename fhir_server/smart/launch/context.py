@@ -23,6 +23,7 @@ class LaunchContext(msgspec.Struct, frozen=True, omit_defaults=True):
     `user` is the login, user_id or actor of the person for whom it was opened, `app` the client_id that may use it ("":
     any). `patient` and `encounter` are ids; `fhir_context` is SMART's fhirContext. `is_from_host`: an EHR launch.
     `is_without_encounter`: the person was asked and chose none.
+    `purpose_of_use` is a code of `access.modes` for an emergency, `reason` what the professional gave for it.
     """
 
     user: str = ""
@@ -35,6 +36,8 @@ class LaunchContext(msgspec.Struct, frozen=True, omit_defaults=True):
     tenant: str = ""
     is_from_host: bool = False
     is_without_encounter: bool = False
+    purpose_of_use: str = ""
+    reason: str = ""
 
 
 NO_CONTEXT = LaunchContext()
@@ -51,6 +54,8 @@ def told(context: LaunchContext, patient_id: str, scopes: tuple[str, ...], style
     if is_launch:
         host = {"fhirContext": list(context.fhir_context), "intent": context.intent, "tenant": context.tenant}
         values |= {name: value for name, value in host.items() if value}
+    if context.purpose_of_use:
+        values["purpose_of_use"] = context.purpose_of_use
     if is_launch or "patient" in values:
         values["need_patient_banner"] = context.needs_patient_banner
         values["smart_style_url"] = style_url

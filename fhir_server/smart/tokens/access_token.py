@@ -37,6 +37,8 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     profession: str = ""
     organizations: tuple[str, ...] = ()
     is_operator: bool = False
+    purpose_of_use: str = ""
+    reason: str = ""
 
     def grant(self, display: str) -> Grant:
         """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
@@ -52,6 +54,8 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             is_operator=self.is_operator,
             expires_at=datetime.fromtimestamp(self.exp, UTC),
             display=display,
+            purpose_of_use=self.purpose_of_use,
+            reason=self.reason,
         )
 
 
@@ -64,6 +68,8 @@ def claims_of_user(family: Family, user: User) -> dict[str, Any]:
         "patient": family.patient_id,
         "profession": user.profession,
         "organizations": user.organizations,
+        "purpose_of_use": family.context.purpose_of_use,
+        "reason": family.context.reason,
     }
 
 
