@@ -7,6 +7,7 @@ from typing import Any
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.search.compile import PATIENT, ExtractRows, compile_type
+from fhir_server.search.custom import evaluate_rows
 from fhir_server.search.index_row import COMPARTMENT, IndexRow
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.text import text_rows
@@ -32,6 +33,8 @@ class Extractor:
         try:
             text_rows(resource, rows.append)
             self._function(resource_type)(resource, rows.append)
+            for parameter in self._parameters.evaluated(resource_type):
+                evaluate_rows(parameter, self._base_urls, resource, rows.append)
         except (AttributeError, KeyError, TypeError, ValueError, BadRequest) as error:
             raise Unprocessable(f"{resource_type}: its elements cannot be indexed ({error}).", resource_type) from None
         return list(dict.fromkeys(rows))

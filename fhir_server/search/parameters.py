@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
-from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.foundation.search_parameters import SearchParameter, all_search_parameters, search_parameters
 from fhir_server.foundation.structure import RESOURCE_TYPES, structure
 from fhir_server.search.path import parse_path
@@ -37,6 +37,7 @@ class Parameters:
     def __init__(self, added: Iterable[SearchParameter] = ()) -> None:
         self._added = {parameter.url: parameter for parameter in added}
         self._of_type = cache(self._find)
+        self.evaluated = cache(self._evaluated)
         self.targets = cache(self._targets)
         self.is_followed = cache(self._is_followed)
 
@@ -68,8 +69,19 @@ class Parameters:
         if not self.is_followed(resource_type, code):
             raise BadRequest(f"{resource_type} {code} refers by canonical URL, which is not followed here.", code)
 
+    def _evaluated(self, resource_type: str) -> tuple[SearchParameter, ...]:
+        """Return the parameters of a type whose expressions are evaluated, being no paths."""
+        known = self._of_type(resource_type).values()
+        return tuple(
+            one
+            for one in known
+            if one.url in self._added and one.type != "composite" and not is_path(resource_type, one.expression)
+        )
+
     def _is_followed(self, resource_type: str, code: str) -> bool:
         parameter = self._of_type(resource_type)[code]
+        if parameter in self.evaluated(resource_type):
+            return True
         return any(place.type_code in FOLLOWED for place in parameter_places(resource_type, parameter))
 
     def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:
@@ -88,6 +100,8 @@ class Parameters:
         reached: set[str] = set()
         for place in parameter_places(resource_type, parameter):
             reached |= place.targets or RESOURCE_TYPES
+        if parameter in self.evaluated(resource_type):
+            reached = {*RESOURCE_TYPES}
         declared = {*parameter.targets} or reached
         return tuple(sorted(reached & declared or declared))
 
@@ -98,9 +112,24 @@ def _lineage(name: str) -> Iterator[str]:
         name = structure(name).base
 
 
+@cache
+def is_path(resource_type: str, expression: str) -> bool:
+    """Say whether an expression is made of the steps that resources are indexed by, and leads somewhere in a type."""
+    try:
+        found = list(_places(resource_type, expression))
+    except (Unprocessable, ValueError, KeyError, IndexError):
+        return False
+    return bool(found)
+
+
 def parameter_places(resource_type: str, parameter: SearchParameter) -> Iterator[Place]:
-    """Yield where a parameter's expression leads in a resource type."""
+    """Yield where a parameter's expression leads in a resource type; nowhere when it must be evaluated."""
+    if is_path(resource_type, parameter.expression):
+        yield from _places(resource_type, parameter.expression)
+
+
+def _places(resource_type: str, expression: str) -> Iterator[Place]:
     start = Place((), resource_type, resource_type)
-    for path in parse_path(parameter.expression):
+    for path in parse_path(expression):
         if path.root in (resource_type, "Resource", "DomainResource", ""):
             yield from places(start, path)
