@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_server.foundation.packages import Packages
-from fhir_server.validation.profiles.snapshot import CORE, NoSnapshot, Snapshots
+from fhir_server.validation.profiles.definitions.snapshot import CORE, NoSnapshot, Snapshots
 
 URL = "http://example.org/StructureDefinition/"
 

@@ -16,13 +16,13 @@ from fhir_server.foundation.structure import (
     Element,
     structure,
 )
-from fhir_server.validation.profiles.tree import CHOICE, Definition, ElementNode, TreeBuilder
+from fhir_server.validation.profiles.definitions.tree import CHOICE, Definition, ElementNode, TreeBuilder
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 MAX_BASES: Final = 32
 _TREES: Final = 256
-_KNOWN: Final = RESOURCE_TYPES | DATA_TYPES | ABSTRACT_TYPES
-_CLASSES: Final = _KNOWN - PRIMITIVES
+CORE_TYPES: Final = RESOURCE_TYPES | DATA_TYPES | ABSTRACT_TYPES
+_CLASSES: Final = CORE_TYPES - PRIMITIVES
 _ADDED: Final = ("constraint", "condition", "alias", "mapping", "example")
 
 Resolve = Callable[[str, str], Mapping[str, Any] | None]
@@ -62,7 +62,7 @@ class Snapshots:
         found = self.definition(canonical)
         if found is None:
             name = canonical.partition("|")[0].removeprefix(CORE)
-            if name in _KNOWN:
+            if name in CORE_TYPES:
                 return core_tree(name)
             raise NoSnapshot(f"The profile {canonical} is not known here: add the package that holds it.")
         kind = str(found.get("type", "")).rpartition("/")[2]
@@ -96,10 +96,16 @@ class Snapshots:
         types = node.types
         if len(types) != 1:
             return iter(())
-        profiles = types[0].get("profile") or [CORE + type_code(types[0])]
-        if type_code(types[0]) in ("BackboneElement", "Element") and "profile" not in types[0]:
+        core = CORE + type_code(types[0])
+        profile = next(iter(types[0].get("profile", ())), core)
+        if profile == core and type_code(types[0]) in ("BackboneElement", "Element"):
             return iter(())
-        return iter([child.copy() for child in self.tree(profiles[0]).children.values()])
+        try:
+            tree = self.tree(profile)
+        except NoSnapshot:
+            # The profile of a type that is not here says less than it could; the type itself is known.
+            tree = self.tree(core)
+        return iter([child.copy() for child in tree.children.values()])
 
 
 def type_code(kind: Mapping[str, Any]) -> str:

@@ -1,0 +1,61 @@
+"""Bindings: codes against value sets, by strength; what nobody knows is said, never passed as checked.
+
+Spec: terminologies.html#strength
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from fhir_server.foundation.structure import Element
+from fhir_server.validation.profiles.place import Place
+from fhir_server.validation.profiles.run import Run
+from fhir_server.validation.profiles.values import Check
+
+CORE: Final = "http://hl7.org/fhir/ValueSet/"
+UCUM: Final = "http://unitsofmeasure.org"
+STRENGTHS: Final = frozenset({"required", "extensible", "preferred"})
+
+Coded = tuple[str, str]
+"""A system and a code; "" for what is not said."""
+
+
+def binding_check(definition: Mapping[str, Any], element: Element | None) -> Check | None:
+    """Return the check of a binding; None when there is none, or the door checks the same value set already."""
+    binding = definition.get("binding") or {}
+    value_set, strength = binding.get("valueSet", ""), binding.get("strength")
+    if not value_set or strength not in STRENGTHS:
+        return None
+    if element is not None and element.code_set and value_set.partition("|")[0] == CORE + element.code_set:
+        return None
+
+    def check(place: Place, run: Run) -> None:
+        found = codes_of(place)
+        if not found:
+            return
+        answers = [run.is_member(value_set, system, code) for system, code in found]
+        if True in answers:
+            return
+        if None in answers:
+            run.add("binding-unchecked", place, value_set, strength)
+        else:
+            shown = ", ".join(f"{system}#{code}" if system else code for system, code in found)
+            run.add(f"binding-{strength}", place, value_set, shown)
+
+    return check
+
+
+def codes_of(place: Place) -> list[Coded]:
+    """Return the codes of a code, Coding, CodeableConcept or Quantity; none when no code is given."""
+    value = place.value
+    if isinstance(value, str):
+        return [("", value)]
+    if not isinstance(value, dict):
+        return []
+    return list(_codes(value))
+
+
+def _codes(value: Mapping[str, Any]) -> Iterator[Coded]:
+    codings = value["coding"] if isinstance(value.get("coding"), list) else [value]
+    for coding in codings:
+        if isinstance(coding.get("code"), str):
+            yield str(coding.get("system", "")), coding["code"]

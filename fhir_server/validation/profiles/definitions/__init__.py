@@ -1,0 +1,1 @@
+"""What StructureDefinitions say, before it is compiled: trees of elements, snapshots, facts of extensions."""

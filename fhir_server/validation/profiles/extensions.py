@@ -1,0 +1,62 @@
+"""Extensions: known or not, where they may stand, modifier or not, and what their definition says of them.
+
+Spec: extensibility.html, defining-extensions.html#context
+"""
+
+from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.validation.profiles.definitions.extension import Extension
+from fhir_server.validation.profiles.place import Place, items, node_of
+from fhir_server.validation.profiles.run import Run
+
+
+def check_extension(place: Place, run: Run) -> None:
+    """Check one extension of a resource or of a value; those within an extension are their definition's affair."""
+    url = place.value.get("url")
+    if not isinstance(url, str) or ":" not in url:
+        return
+    known = run.environment.profiles.extension(url)
+    is_modifier = place.name == "modifierExtension"
+    if known is None:
+        run.add("modifier-unknown" if is_modifier else "extension-unknown", place, url)
+        return
+    if known.is_modifier is not is_modifier:
+        run.add("extension-modifier" if known.is_modifier else "extension-plain", place, url)
+    if known.is_judged and place.parent is not None and not _stands_in(place.parent, known):
+        run.add("extension-context", place, url, known.allowed())
+    for part in items(place, "extension", "extension") if known.parts else ():
+        name = part.value.get("url")
+        if isinstance(name, str) and ":" not in name and name not in known.parts:
+            run.add("extension-part", part, url, name, ", ".join(sorted(known.parts)))
+    run.environment.profiles.check_place(place, url, run)
+
+
+def _stands_in(place: Place, known: Extension) -> bool:
+    if "Element" in known.places:
+        return True
+    value = place.value
+    if value.__class__ is dict:
+        if value.get("resourceType") in known.places:
+            return True
+        if value.get("url") in known.extensions:
+            return True
+    return not known.places.isdisjoint(names_of(place))
+
+
+def names_of(place: Place) -> set[str]:
+    """Return what an element definition may call a place: its types and its paths from each resource and type above."""
+    kind = node_of(place).type
+    names = {name.rpartition(".")[2] for name in kind.ancestors} | {kind.class_name}
+    if kind.name in RESOURCE_TYPES:
+        return names
+    steps, here = [place.name], place.parent
+    while here is not None:
+        above = node_of(here).type
+        if "." not in above.class_name and above.class_name:
+            path = ".".join(reversed(steps))
+            for ancestor in above.ancestors:
+                names |= {f"{ancestor.rpartition('.')[2]}.{path}", f"{ancestor.rpartition('.')[2]}.{path}[x]"}
+        if here.value.__class__ is dict and "resourceType" in here.value:
+            break
+        steps.append(here.name)
+        here = here.parent
+    return names

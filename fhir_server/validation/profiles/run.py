@@ -1,0 +1,169 @@
+"""One validation: what it may ask of its surroundings, what it found, and what it has checked already.
+
+Spec: validation.html, references.html, bundle.html#references
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from fhir_server.fhirpath import Context
+from fhir_server.foundation.operation_outcome import Issue
+from fhir_server.validation.profiles.place import Place, container_place, items, of_resource, path
+from fhir_server.validation.profiles.texts import TEXTS, say
+
+if TYPE_CHECKING:
+    from fhir_server.validation.profiles.profile import Profiles
+
+MAX_DEPTH: Final = 40
+ISSUES_KEPT: Final = 500
+
+Codes = Callable[[str, str, str], bool | None]
+"""Take the canonical of a value set, a system ("" when unsaid) and a code: a member or not; None when unknown."""
+
+
+class ProfileIssue(Issue, frozen=True):
+    """Describe a problem of a profile: an Issue with the stable id of its message."""
+
+    message_id: str = ""
+
+    def resource(self) -> dict[str, Any]:
+        """Return the OperationOutcome.issue element, the message id as a code of its details."""
+        element = super().resource()
+        element["details"] = {"coding": [{"system": MESSAGE_SYSTEM, "code": self.message_id}]}
+        return element
+
+
+MESSAGE_SYSTEM: Final = "urn:fhir-server:validation-message"
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """Hold what validation may ask: the profiles, value sets, resources elsewhere, and the language of its sentences.
+
+    `codes` None: no value set can be checked, which is said. `resolve` takes a reference and gives a resource or None;
+    it must not block. `language` is en or fr.
+    """
+
+    profiles: "Profiles"
+    codes: Codes | None = None
+    resolve: Callable[[str], Mapping[str, Any] | None] | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    language: str = "en"
+    hints: bool = True
+
+
+class Run:
+    """Collect issues; a probe collects for itself alone, so that trying a slice leaves no trace.
+
+    `doubts` are the value sets that rules asked for and nobody knew.
+    """
+
+    def __init__(self, environment: Environment, root: Place, above: "Run | None" = None) -> None:
+        self.environment = environment
+        self.root = root
+        self.issues: list[ProfileIssue] = []
+        self.is_probe = above is not None
+        self.seen: set[tuple[int, str]] = set(above.seen) if above else set()
+        self.verdicts: dict[tuple[int, str], bool] = above.verdicts if above else {}
+        self.depth: int = above.depth + 1 if above else 0
+        self._entries: dict[str, Place] | None = above._entries if above else None
+        self.doubts: list[str] = above.doubts if above else []
+        self.context: Context = above.context if above else self._context()
+
+    def add(self, message_id: str, place: Place, *values: object, severity: str = "") -> None:
+        """Note a problem at a place; `values` fill its sentence. `severity` replaces the table's."""
+        text = TEXTS[message_id]
+        level = severity or text.severity
+        if len(self.issues) >= ISSUES_KEPT or (
+            level == "information" and (self.is_probe or not self.environment.hints)
+        ):
+            return
+        sentence = "" if self.is_probe else say(text, self.environment.language, values)
+        where = "" if self.is_probe else path(place)
+        issue = ProfileIssue(level, text.code, sentence, (where,), message_id=message_id)
+        # A slice repeats what its element says, and several profiles may ask the same.
+        if issue not in self.issues:
+            self.issues.append(issue)
+
+    def probe(self) -> "Run":
+        """Return a run that leaves this one's issues alone."""
+        return Run(self.environment, self.root, self)
+
+    @property
+    def has_errors(self) -> bool:
+        """Tell whether an error was found."""
+        return any(issue.severity == "error" for issue in self.issues)
+
+    def is_member(self, value_set: str, system: str, code: str) -> bool | None:
+        """Tell whether a code is in a value set; None when nobody knows."""
+        codes = self.environment.codes
+        return None if codes is None else codes(value_set, system, code)
+
+    def target(self, reference: str, place: Place) -> tuple[str, Place | None]:
+        """Return how a reference is met (contained, bundled, referenced) and what it points to, when that is here."""
+        container = container_place(place)
+        if reference.startswith("#"):
+            if reference == "#":
+                return "contained", container
+            found = items(container, "contained", "contained")
+            return "contained", next((item for item in found if item.value.get("id") == reference[1:]), None)
+        entry = self._entry(reference.partition("#")[0], container)
+        if entry is not None:
+            return "bundled", entry
+        resolve = self.environment.resolve
+        resource = resolve(reference) if resolve else None
+        return "referenced", None if resource is None else of_resource(resource)
+
+    def entries(self) -> Mapping[str, Place]:
+        """Return fullUrl -> resource of the Bundle at the root."""
+        if self._entries is None:
+            is_bundle = self.root.value.get("resourceType") == "Bundle"
+            self._entries = dict(_full_urls(self.root)) if is_bundle else {}
+        return self._entries
+
+    def _entry(self, reference: str, container: Place) -> Place | None:
+        entries = self.entries()
+        if not entries:
+            return None
+        found = entries.get(reference)
+        if found is not None or ":" in reference:
+            return found
+        full_url = str(container.parent.value.get("fullUrl", "")) if container.parent is not None else ""
+        base = full_url.removesuffix(f"{container.value.get('resourceType')}/{container.value.get('id')}")
+        return entries.get(base + reference) if base != full_url else None
+
+    def _context(self) -> Context:
+        environment = self.environment
+        resolve = environment.resolve or (lambda reference: None)
+        return Context(
+            now=environment.now,
+            resolve=resolve,
+            member_of=self._member_of,
+            conforms_to=lambda node, url: environment.profiles.conforms(node, url, self),
+            checks_html=lambda text: True,  # The door has checked the narrative.
+        )
+
+    def _member_of(self, item: Any, value_set: str) -> bool | None:
+        value = getattr(item, "value", item)
+        codings = [value] if isinstance(value, str | dict) else []
+        if isinstance(value, dict) and "coding" in value:
+            codings = value["coding"]
+        answers = [_is_coding_member(self, value_set, coding) for coding in codings]
+        if True not in answers and None in answers:
+            self.doubts.append(value_set)
+        return True if True in answers else None if None in answers else False
+
+
+def _is_coding_member(run: Run, value_set: str, coding: Any) -> bool | None:
+    if isinstance(coding, str):
+        return run.is_member(value_set, "", coding)
+    return run.is_member(value_set, coding.get("system", ""), coding.get("code", ""))
+
+
+def _full_urls(bundle: Place) -> Iterator[tuple[str, Place]]:
+    for entry in items(bundle, "entry", "entry"):
+        for resource in items(entry, "resource", "resource"):
+            if "fullUrl" in entry.value:
+                yield entry.value["fullUrl"], resource

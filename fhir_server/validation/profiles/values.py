@@ -1,0 +1,86 @@
+"""Checks of a value by itself: fixed values, patterns, bounds, lengths.
+
+Spec: elementdefinition.html#ElementDefinition.fixed_x_, elementdefinition.html#ElementDefinition.pattern_x_
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from fhir_server.foundation import fhir_json
+from fhir_server.validation.profiles.place import Place
+from fhir_server.validation.profiles.run import Run
+
+Check = Callable[[Place, Run], None]
+_NUMBERS: Final = (int, Decimal)
+
+
+def value_of(definition: Mapping[str, Any], prefix: str) -> tuple[str, Any] | None:
+    """Return type and value of `fixed[x]`, `pattern[x]`, `minValue[x]` or `maxValue[x]`; None when it is absent."""
+    for key, value in definition.items():
+        if key.startswith(prefix) and key[len(prefix) :][:1].isupper():
+            return key[len(prefix) :], value
+    return None
+
+
+def contains(value: Any, pattern: Any) -> bool:
+    """Tell whether a value holds all that a pattern says, lists item by item in any order."""
+    if pattern.__class__ is dict:
+        return value.__class__ is dict and all(contains(value.get(key), part) for key, part in pattern.items())
+    if pattern.__class__ is list:
+        return value.__class__ is list and all(any(contains(item, part) for item in value) for part in pattern)
+    return bool(value == pattern) and (value.__class__ is bool) == (pattern.__class__ is bool)
+
+
+def equals(value: Any, fixed: Any) -> bool:
+    """Tell whether a value is exactly the fixed one."""
+    return bool(value == fixed) and (value.__class__ is bool) == (fixed.__class__ is bool)
+
+
+def value_checks(definition: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield the checks that the value rules of a definition ask for."""
+    for prefix, compare in (("fixed", equals), ("pattern", contains)):
+        found = value_of(definition, prefix)
+        if found is not None:
+            yield _content_check(prefix, compare, found[1])
+    for prefix, message_id, sign in (("minValue", "too-small", 1), ("maxValue", "too-large", -1)):
+        found = value_of(definition, prefix)
+        if found is not None:
+            yield _bound_check(message_id, sign, found[1])
+    if "maxLength" in definition:
+        yield _length_check(definition["maxLength"])
+
+
+def _content_check(message_id: str, compare: Callable[[Any, Any], bool], wanted: Any) -> Check:
+    shown = wanted if isinstance(wanted, str) else fhir_json.format(wanted).decode()
+
+    def check(place: Place, run: Run) -> None:
+        if not compare(place.value, wanted):
+            run.add(message_id, place, shown)
+
+    return check
+
+
+def _bound_check(message_id: str, sign: int, bound: Any) -> Check:
+    shown = bound.get("value") if isinstance(bound, dict) else bound
+
+    def check(place: Place, run: Run) -> None:
+        value = place.value
+        if isinstance(bound, dict) and isinstance(value, dict) and value.get("code") == bound.get("code"):
+            value = value.get("value")
+        if isinstance(value, _NUMBERS) and isinstance(shown, _NUMBERS):
+            if (value - shown) * sign < 0:
+                run.add(message_id, place, shown)
+        elif isinstance(value, str) and isinstance(shown, str) and (value < shown if sign > 0 else value > shown):
+            # Dates of the same form sort as text.
+            run.add(message_id, place, shown)
+
+    return check
+
+
+def _length_check(length: int) -> Check:
+    def check(place: Place, run: Run) -> None:
+        if isinstance(place.value, str) and len(place.value) > length:
+            run.add("too-long", place, length, len(place.value))
+
+    return check

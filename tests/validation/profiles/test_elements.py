@@ -1,0 +1,138 @@
+"""What a profile says of one element: number, type, value, binding, rule, reference."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Findings = list[tuple[str, str, str]]
+Check = Callable[..., Findings]
+Made = Callable[..., dict[str, Any]]
+
+PATIENT = {
+    "resourceType": "Patient",
+    "name": [{"family": "DUPONT", "given": ["Anne", "Zoé"]}],
+    "birthDate": "1970-01-01",
+}
+
+
+@pytest.mark.parametrize(
+    ("element", "found"),
+    [
+        ({"path": "Patient.gender", "min": 1}, [("error", "minimum", "Patient.gender")]),
+        ({"path": "Patient.name.given", "max": "1"}, [("error", "maximum", "Patient.name[0].given[1]")]),
+        ({"path": "Patient.birthDate", "max": "0"}, [("error", "maximum", "Patient.birthDate")]),
+        ({"path": "Patient.birthDate", "fixedDate": "1970-01-02"}, [("error", "fixed", "Patient.birthDate")]),
+        ({"path": "Patient.birthDate", "fixedDate": "1970-01-01"}, []),
+        ({"path": "Patient.name", "patternHumanName": {"given": ["Zoé"]}}, []),
+        ({"path": "Patient.name", "patternHumanName": {"given": ["Eve"]}}, [("error", "pattern", "Patient.name[0]")]),
+        ({"path": "Patient.name.family", "maxLength": 5}, [("error", "too-long", "Patient.name[0].family")]),
+        ({"path": "Patient.birthDate", "minValueDate": "1980-01-01"}, [("error", "too-small", "Patient.birthDate")]),
+        ({"path": "Patient.birthDate", "maxValueDate": "1960-01-01"}, [("error", "too-large", "Patient.birthDate")]),
+        ({"path": "Patient.contact.name", "min": 1}, []),
+    ],
+)
+def test_an_element_is_judged_where_it_stands(
+    check: Check, made: Made, element: dict[str, Any], found: list[Any]
+) -> None:
+    assert check(PATIENT, made("p", "Patient", element)) == found
+
+
+def observation(**more: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, **more}
+
+
+def test_a_choice_may_be_narrowed_to_some_types(check: Check, made: Made) -> None:
+    profile = made("p", "Observation", {"path": "Observation.value[x]", "type": [{"code": "Quantity"}], "min": 1})
+    assert check(observation(valueQuantity={"value": 1}), profile) == []
+    assert check(observation(valueString="one"), profile) == [("error", "type", "Observation.value")]
+    assert check(observation(), profile) == [("error", "minimum", "Observation.value")]
+
+
+def test_a_type_with_a_profile_is_judged_by_it(check: Check, made: Made) -> None:
+    name = made("name", "HumanName", {"path": "HumanName.text", "min": 1})
+    patient = made("p", "Patient", {"path": "Patient.name", "type": [{"code": "HumanName", "profile": [name["url"]]}]})
+    assert check(PATIENT, patient, name) == [("error", "minimum", "Patient.name[0].text")]
+
+
+def binding(strength: str) -> dict[str, Any]:
+    return {"path": "Observation.code", "binding": {"strength": strength, "valueSet": "http://example.org/vs"}}
+
+
+@pytest.mark.parametrize(
+    ("strength", "severity"), [("required", "error"), ("extensible", "warning"), ("preferred", "information")]
+)
+def test_a_binding_speaks_by_its_strength(check: Check, made: Made, strength: str, severity: str) -> None:
+    profile = made("p", "Observation", binding(strength))
+    resource = observation(code={"coding": [{"system": "urn:s", "code": "a"}, {"system": "urn:s", "code": "b"}]})
+    member = {("http://example.org/vs", "urn:s", "b")}
+    assert check(resource, profile, codes=lambda *asked: asked in member) == []
+    assert check(resource, profile, codes=lambda *asked: False) == [
+        (severity, f"binding-{strength}", "Observation.code")
+    ]
+
+
+@pytest.mark.parametrize("codes", [None, lambda *asked: None])
+def test_a_value_set_that_nobody_knows_is_said(check: Check, made: Made, codes: Any) -> None:
+    resource = observation(code={"coding": [{"system": "urn:s", "code": "a"}]})
+    found = check(resource, made("p", "Observation", binding("required")), codes=codes)
+    assert found == [("information", "binding-unchecked", "Observation.code")]
+
+
+def rule(expression: str, severity: str = "error") -> dict[str, Any]:
+    return {
+        "path": "Patient",
+        "constraint": [{"key": "x-1", "severity": severity, "human": "x", "expression": expression}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("name.exists()", []),
+        ("telecom.exists()", [("error", "invariant", "Patient")]),
+        ("%resource.birthDate < @1960", [("error", "invariant", "Patient")]),
+        ("name.(", [("information", "invariant-unchecked", "Patient")]),
+        ("gender.memberOf('http://example.org/vs')", []),
+        ("birthDate.memberOf('http://example.org/vs')", [("information", "invariant-unchecked", "Patient")]),
+    ],
+)
+def test_a_rule_holds_or_is_said(check: Check, made: Made, expression: str, found: list[Any]) -> None:
+    assert check(PATIENT, made("p", "Patient", rule(expression))) == found
+
+
+def test_the_rules_of_r4_itself_hold_without_profile(check: Check, made: Made) -> None:
+    resource = observation(valueQuantity={"value": 1}, dataAbsentReason={"text": "none"})
+    assert check(resource, made("p", "Observation")) == [("error", "invariant", "Observation")]
+
+
+def test_a_reference_is_judged_by_type_profile_and_way(check: Check, made: Made) -> None:
+    named = made("named", "Patient", {"path": "Patient.name", "min": 1})
+    kind = {"code": "Reference", "targetProfile": [named["url"]], "aggregation": ["contained"]}
+    profile = made("p", "Observation", {"path": "Observation.subject", "type": [kind]})
+    good = observation(contained=[PATIENT | {"id": "p"}], subject={"reference": "#p"})
+    bad = observation(contained=[{"resourceType": "Patient", "id": "p"}], subject={"reference": "#p"})
+    assert check(good, profile, named) == []
+    assert check(bad, profile, named) == [("error", "target-profile", "Observation.subject")]
+    assert check(observation(subject={"reference": "Group/1"}), profile, named) == [
+        ("error", "target-type", "Observation.subject"),
+        ("error", "aggregation", "Observation.subject"),
+    ]
+
+
+def test_resources_that_refer_to_each_other_are_judged(check: Check, made: Made) -> None:
+    target = {"code": "Reference", "targetProfile": ["http://example.org/StructureDefinition/p"]}
+    profile = made("p", "Patient", {"path": "Patient.link.other", "type": [target]})
+    link = {"other": {"reference": "#"}, "type": "seealso"}
+    inner = {"resourceType": "Patient", "id": "a", "link": [{"other": {"reference": "#"}, "type": "seealso"}]}
+    resource = {"resourceType": "Patient", "contained": [inner], "link": [link | {"other": {"reference": "#a"}}]}
+    assert check(resource, profile) == []
+
+
+def test_an_unknown_profile_and_one_for_another_type_are_said(check: Check, made: Made) -> None:
+    other = made("o", "Observation")
+    resource = PATIENT | {"meta": {"profile": ["http://example.org/unknown", other["url"]]}}
+    assert check(resource, made("p", "Patient"), other) == [
+        ("warning", "profile-unknown", "Patient"),
+        ("error", "profile-other-type", "Patient"),
+    ]
