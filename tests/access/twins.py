@@ -45,7 +45,7 @@ PARENT_OF_ADULT = msgspec.structs.replace(PARENT, patient_id="2")
 TRACKER = msgspec.structs.replace(PATIENT, app=App("Device/tracker", "care", True))
 VIEWER = msgspec.structs.replace(
     PATIENT,
-    scopes=parse_scopes("patient/Observation.cruds?status=final patient/Practitioner.rs"),
+    scopes=parse_scopes("patient/Observation.cruds?status=final patient/Practitioner.rs patient/Patient.rs"),
 )
 
 Ask = tuple[str, str, str, str]
