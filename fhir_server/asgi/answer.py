@@ -69,7 +69,8 @@ def refuse(refusal: FhirError, manner: Manner) -> Answer:
     body = represent(fhir_json.format(refusal.outcome()), manner)
     headers: Headers = [(b"content-type", CONTENT_TYPES[form])]
     if isinstance(refusal, NoSuchMethod):
-        headers.append((b"allow", ", ".join(refusal.allowed).encode()))
+        allowed = [name for method in refusal.allowed for name in ((method, "HEAD") if method == "GET" else (method,))]
+        headers.append((b"allow", ", ".join(allowed).encode()))
     if isinstance(refusal, UnknownPatch):
         headers.append((b"accept-patch", ", ".join(refusal.accepted).encode()))
     if refusal.status == 401:

@@ -42,6 +42,7 @@ ABILITIES: Final = {
 the server, as an id that is refused would tell that it is taken; the statement is the same for everybody."""
 COMPARTMENT: Final = "http://hl7.org/fhir/CompartmentDefinition"
 MODES: Final = ("full", "normative")
+TERMINOLOGY: Final = "terminology"
 RELEASED: Final = "2026-11-22"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
@@ -51,10 +52,13 @@ OauthUris = tuple[tuple[str, str], ...]
 
 
 async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Response:
-    """Return the CapabilityStatement. Raises BadRequest for a `mode` that there is not."""
+    """Return the CapabilityStatement, or TerminologyCapabilities. Raises BadRequest for a `mode` that there is not."""
     mode = dict(request.parameters).get("mode", "full")
+    if mode == TERMINOLOGY:
+        return Response(200, fhir_json.format(terminology_capabilities(request.base_url)))
     if mode not in MODES:
-        raise BadRequest(f"mode={mode[:50]} is not offered; {' and '.join(MODES)} are, and give the same statement.")
+        known = ", ".join((*MODES, TERMINOLOGY))
+        raise BadRequest(f"mode={mode[:50]} is none of {known}; full and normative give the same statement.")
     return Response(200, _content(request.base_url, runtime.parameters, runtime.operations, runtime.oauth_uris))
 
 
@@ -81,15 +85,29 @@ def capability_statement(
     rest["compartment"] = [f"{COMPARTMENT}/{name[0].lower()}{name[1:]}" for name in sorted(COMPARTMENT_TYPES)]
     return {
         "resourceType": "CapabilityStatement",
+        **_instance(base_url),
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": list(UnknownPatch.accepted),
+        "rest": [rest],
+    }
+
+
+def terminology_capabilities(base_url: str) -> Element:
+    """Return what this server does for terminologies. Spec: terminologycapabilities.html.
+
+    It lists neither code systems nor operations: the operations that are offered are in the CapabilityStatement.
+    """
+    return {"resourceType": "TerminologyCapabilities", **_instance(base_url), "codeSearch": "explicit"}
+
+
+def _instance(base_url: str) -> Element:
+    return {
         "status": "active",
         "date": RELEASED,
         "kind": "instance",
         "software": {"name": "fhir-server", "version": __version__},
         "implementation": {"description": "A FHIR R4 server for the French personal health record", "url": base_url},
-        "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
-        "patchFormat": list(UnknownPatch.accepted),
-        "rest": [rest],
     }
 
 

@@ -12,6 +12,7 @@ from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import bundle, outcome_entry, search_entry
+from fhir_server.interactions.gathering.explanation import EXPLAIN, asks_explanation, explanation
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_content
 from fhir_server.search.compartment import in_compartment
@@ -28,6 +29,10 @@ SAFE: Final = ":,|$/*"
 
 async def search(request: Request, reader: Reader, runtime: Runtime) -> Response:
     """Return one page of a searchset. Raises BadRequest for what is not understood, Forbidden."""
+    if asks_explanation(request, runtime):
+        plain = tuple(pair for pair in request.parameters if pair != EXPLAIN)
+        query = parse(request.resource_type, plain, runtime.parameters, request.is_lenient)
+        return await explanation(plan_search(request, runtime, query), runtime)
     query, page = await find(request, reader, runtime)
     return Response(200, _searchset(request, query, page), shown=shown(page))
 

@@ -16,13 +16,19 @@ from uuid_utils import uuid7
 from fhir_server.asgi.server import Api, fhir_api
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Limits, Runtime
+from fhir_server.operations import OPERATIONS
 from fhir_server.storage.sqlite.store import SqliteStore
 from tests.asgi.conftest import ORIGIN, grant_of
 
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 TYPES = ["Patient", "Observation", "Bundle", "Binary", "AuditEvent", "DocumentReference", "Nothing"]
-SEGMENTS = [*TYPES, "1", "p", "_history", "_search", "$op", "metadata", "*", "", "é", "a b", "..", "%00", "_history/2"]
+OFFERED = ["$everything", "$meta", "$validate", "$lastn", "$document", "Composition"]
+SEGMENTS = [
+    *TYPES,
+    *OFFERED,
+    *("1", "p", "_history", "_search", "$op", "metadata", "*", "", "é", "a b", "..", "%00", "_history/2"),
+]
 NAMES = [
     *("_id", "identifier", "name", "subject", "date", "birthdate", "value-quantity", "code-value-quantity"),
     *("_count", "_sort", "_include", "_revinclude", "_cursor", "_summary", "_elements", "_format", "_total", "_pretty"),
@@ -132,7 +138,10 @@ REQUESTS = st.fixed_dictionaries(
     {
         "method": st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]),
         "url": st.sampled_from(
-            ["Patient", "Patient/p", "Patient?name=x", "Patient/p/_history", "", "$op", "metadata", "Nothing", "?_id=1"]
+            [
+                *("Patient", "Patient/p", "Patient?name=x", "Patient/p/_history", "", "metadata", "Nothing", "?_id=1"),
+                *("$op", "$validate", "Patient/p/$everything", "Patient/p/$meta-add", "Observation/$lastn"),
+            ]
         ),
     },
     optional={"ifNoneExist": st.sampled_from(["name=x", "", "nope=1"]), "ifMatch": st.just('W/"1"')},
@@ -153,7 +162,13 @@ class Server:
         self.runner = runner
         self.store = SqliteStore(path)
         runner.run(self.store.open())
-        runtime = Runtime(self.store, lambda: datetime.now(UTC), lambda: str(uuid7()), Limits(body_bytes=100_000))
+        runtime = Runtime(
+            self.store,
+            lambda: datetime.now(UTC),
+            lambda: str(uuid7()),
+            Limits(body_bytes=100_000),
+            operations=OPERATIONS,
+        )
         transport = httpx.ASGITransport(fhir_api(Api(runtime, grant_of, f"{ORIGIN}/fhir")))
         self.client = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
 
@@ -209,7 +224,7 @@ def test_any_bytes(server: Server, body: bytes, content_type: str) -> None:
 POINTERS = st.lists(st.sampled_from([*MEMBERS, "0", "-", "~1"]), max_size=4).map(
     lambda names: "".join(f"/{n}" for n in names)
 )
-OPERATIONS = st.fixed_dictionaries(
+PATCH_OPERATIONS = st.fixed_dictionaries(
     {"op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test"]), "path": POINTERS},
     optional={"from": POINTERS, "value": TREES},
 )
@@ -251,7 +266,7 @@ SELECTORS = st.lists(
 
 
 @RELAXED
-@given(operations=st.lists(OPERATIONS, max_size=4), steps=st.lists(FHIRPATH_OPERATIONS, max_size=3))
+@given(operations=st.lists(PATCH_OPERATIONS, max_size=4), steps=st.lists(FHIRPATH_OPERATIONS, max_size=3))
 def test_any_patch(server: Server, operations: list[Any], steps: list[Any]) -> None:
     patient = {"resourceType": "Patient", "id": "p", "gender": "male", "identifier": [{"value": "1"}]}
     server.status("PUT", "/fhir/Patient/p", content=fhir_json.format(patient))
@@ -272,3 +287,16 @@ def test_any_xml_patch(server: Server, selector: str, inner: str, more: str) -> 
         body = f'<diff><{name} sel="{selector}"{more}>{inner}</{name}></diff>'.encode()
         headers = {"content-type": "application/xml-patch+xml"}
         assert server.status("PATCH", "/fhir/Patient/p", content=body, headers=headers) < 500
+
+
+PARAMETER = st.fixed_dictionaries(
+    {}, optional={"name": st.text(max_size=5), "part": TREES, "resource": RESOURCES, "valueMeta": TREES}
+)
+INVOKED = ["$validate", "Patient/$validate", "Patient/p/$meta-add", "Patient/p/$everything", "Observation/$lastn"]
+
+
+@RELAXED
+@given(path=st.sampled_from(INVOKED), resource=RESOURCES, parameters=st.lists(PARAMETER, max_size=3))
+def test_any_body_of_an_operation(server: Server, path: str, resource: dict[str, Any], parameters: list[Any]) -> None:
+    for body in (resource, {"resourceType": "Parameters", "parameter": parameters}):
+        assert server.status("POST", f"/fhir/{path}", content=fhir_json.format(body)) < 500

@@ -59,3 +59,9 @@ async def test_capabilities_mode(ask: Ask) -> None:
     assert (await ask("capabilities", parameters=(("mode", "full"),))).status == 200
     with pytest.raises(BadRequest):
         await ask("capabilities", parameters=(("mode", "none"),))
+
+
+@pytest.mark.spec("terminologycapabilities.html")
+async def test_capabilities_of_terminology(ask: Ask) -> None:
+    told = parsed(await ask("capabilities", parameters=(("mode", "terminology"),)))
+    validate(told, expected_type="TerminologyCapabilities")

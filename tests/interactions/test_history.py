@@ -57,3 +57,26 @@ async def test_history_pages(ask: Ask) -> None:
 async def test_history_refuses_what_it_does_not_understand(ask: Ask, pair: tuple[str, str]) -> None:
     with pytest.raises(BadRequest):
         await ask("history", "Patient", parameters=(pair,))
+
+
+@pytest.mark.spec("http.html#history")
+@pytest.mark.parametrize("place", [("Patient", "p"), ("Patient", ""), ("", "")])
+async def test_history_shows_deletions_everywhere(ask: Ask, place: tuple[str, str]) -> None:
+    await ask("update", "Patient", "p", body=patient(id="p"))
+    await ask("delete", "Patient", "p")
+    entries = parsed(await ask("history", *place))["entry"]
+    deletion = next(one for one in entries if one["request"]["method"] == "DELETE")
+    assert (deletion["request"]["url"], deletion["response"]["status"]) == ("Patient/p", "204")
+    assert "resource" not in deletion
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_at_and_since_an_instant(ask: Ask) -> None:
+    instants = []
+    for gender in ("male", "female", "other"):
+        response = await ask("update", "Patient", "p", body=patient(id="p", gender=gender))
+        instants.append(parsed(response)["meta"]["lastUpdated"])
+    at = parsed(await ask("history", "Patient", "p", parameters=(("_at", instants[1]),)))
+    assert [one["resource"]["gender"] for one in at["entry"]] == ["female"]
+    since = parsed(await ask("history", "Patient", parameters=(("_since", instants[1]),)))
+    assert [one["resource"]["gender"] for one in since["entry"]] == ["other", "female"]

@@ -3,8 +3,14 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
+from fhir_server.access.grant import OPEN, Grant, Scope
 from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Runtime
+from fhir_server.storage.sqlite.store import SqliteStore
+from fhir_server.validation.validate import validate
 from tests.interactions.conftest import Ask, observation, parsed, patient
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +132,17 @@ async def test_search_of_all_types(ask: Ask) -> None:
     await ask("create", "Observation", body=observation("Patient/new-1"))
     body = parsed(await ask("search", parameters=(("_id", "new-1,new-2"),)))
     assert {entry["resource"]["resourceType"] for entry in body["entry"]} == {"Patient", "Observation"}
+
+
+async def test_explain_tells_an_open_server_how_it_searches(runtime: Runtime) -> None:
+    assert isinstance(runtime.store, SqliteStore)
+    explaining = replace(runtime, explain=runtime.store.explain)
+    asked = Request("search", OPEN, "Patient", parameters=(("gender", "male"), ("_explain", "true")))
+    told = parsed(await dispatch(asked, explaining))
+    validate(told, expected_type="Parameters")
+    names = {part["name"] for part in told["parameter"][0]["part"]}
+    assert {"sql", "plan", "rows"} <= names
+    laboratory = Grant("system", "Device/laboratory", "laboratory", (Scope("system", "*", frozenset("rs")),))
+    for request, served in ((replace(asked, grant=laboratory), explaining), (asked, runtime)):
+        with pytest.raises(BadRequest):
+            await dispatch(request, served)

@@ -53,5 +53,6 @@ async def _answer(entry: Entry, runtime: Runtime, dispatch: Dispatch) -> bytes:
     except FhirError as refusal:
         return refusal_entry(in_entry(refusal, entry.index))
     is_write = request.interaction in ("create", "update", "patch", "delete")
-    has_resource = not is_write or request.prefer_return in ("representation", "OperationOutcome")
+    is_shown = not is_write and not entry.is_head
+    has_resource = is_shown or (is_write and request.prefer_return in ("representation", "OperationOutcome"))
     return response_entry(response, request.base_url, has_resource)

@@ -21,11 +21,15 @@ READS_ORDER: Final = 3
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry: its place in the bundle, its fullUrl ("" when it has none), and what it asks."""
+    """One entry: its place in the bundle, its fullUrl ("" when it has none), and what it asks.
+
+    `is_head`: the answer has no resource.
+    """
 
     index: int
     full_url: str
     request: Request
+    is_head: bool = False
 
     @property
     def order(self) -> int:
@@ -117,7 +121,7 @@ def _read_entry(index: int, element: Any, outer: Request) -> Entry:
         compartment=found.compartment,
         is_get=found.is_get,
     )
-    return Entry(index, text_of(element, "fullUrl"), request)
+    return Entry(index, text_of(element, "fullUrl"), request, method == "HEAD")
 
 
 def text_of(element: dict[str, Any], name: str) -> str:

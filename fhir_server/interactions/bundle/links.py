@@ -57,9 +57,11 @@ class Links:
     def _reference(self, text: str) -> str:
         if is_conditional(text):
             self.conditional.add(text)
-        found = self.table.get(text)
+        # Choice: a link to a version of what the bundle writes becomes one to what is current: the versions are ours.
+        plain = text.partition("/_history/")[0]
+        found = self.table.get(text) or self.table.get(plain)
         if found is None and self._root and not text.startswith(("#", "urn:")) and "://" not in text:
-            found = self.table.get(f"{self._root}/{text}")
+            found = self.table.get(f"{self._root}/{plain}")
         return text if found is None else found
 
     def _attribute(self, found: re.Match[str]) -> str:

@@ -32,6 +32,7 @@ class Planned(msgspec.Struct, frozen=True):
     request: Request
     identity: str = ""
     conditional_references: frozenset[str] = frozenset()
+    is_head: bool = False
 
 
 def plan(request: Request, runtime: Runtime) -> list[Planned]:
@@ -82,7 +83,7 @@ def _planned(entry: Entry, table: dict[str, str], runtime: Runtime) -> Planned:
     request = entry.request
     identity = identity_of(request)
     if not identity:
-        return Planned(entry.index, entry.order, request)
+        return Planned(entry.index, entry.order, request, is_head=entry.is_head)
     links = Links(table)
     try:
         if request.resource is not None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from fhir_server.foundation.operation_outcome import FhirError, NotFound, PreconditionFailed, Unprocessable
+from fhir_server.foundation.operation_outcome import BadRequest, FhirError, NotFound, PreconditionFailed, Unprocessable
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.entries import in_entry
@@ -37,7 +37,9 @@ async def transaction(request: Request, runtime: Runtime, perform: Perform) -> R
 def _response_entries(entries: list[Planned], responses: list[Response], request: Request) -> Iterator[bytes]:
     for entry, response in zip(entries, responses, strict=True):
         # Choice: what was written comes back only when the client prefers it so; what was read always does.
-        has_resource = entry.order == READING or request.prefer_return in ("representation", "OperationOutcome")
+        is_shown = entry.order == READING and not entry.is_head
+        is_preferred = request.prefer_return in ("representation", "OperationOutcome")
+        has_resource = is_shown or (is_preferred and entry.order != READING)
         yield response_entry(response, request.base_url, has_resource)
 
 
@@ -145,7 +147,7 @@ class Run:
         if found is None:
             return replace(request, resource_id=request.assigned_id)
         if own_id not in (None, found.resource_id):
-            raise Unprocessable(f"The criteria match {found.reference}, and the resource's id is {str(own_id)[:80]!r}.")
+            raise BadRequest(f"The criteria match {found.reference}, and the body's id is {str(own_id)[:80]!r}.")
         return replace(request, resource_id=found.resource_id)
 
     def _claim(self, entry: Planned, identity: str) -> None:

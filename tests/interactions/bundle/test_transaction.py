@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_server.foundation.operation_outcome import (
+    BadRequest,
     FhirError,
     MultipleMatches,
     PreconditionFailed,
@@ -259,3 +260,38 @@ async def test_brules_each_entry_of_a_batch_stands_for_itself(ask: Ask) -> None:
     assert statuses(body) == ["404", "201", "422", "422", "200"]
     refused = body["entry"][2]["response"]["outcome"]
     assert refused["issue"][0]["expression"][0].startswith("Bundle.entry[2]")
+
+
+@pytest.mark.spec("http.html#head")
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_head_in_a_bundle_answers_without_the_resource(ask: Ask, kind: str) -> None:
+    await ask("update", "Patient", "p", body=patient(id="p"))
+    asked = bundle(entry("HEAD", "Patient/p"), entry("GET", "Patient/p"), bundle_type=kind)
+    head, get = parsed(await ask("transaction", body=asked, prefer_return="representation"))["entry"]
+    assert (head["response"]["etag"], "resource" in head, "resource" in get) == ('W/"1"', False, True)
+
+
+@pytest.mark.spec("bundle.html#references")
+async def test_references_to_a_version_of_what_the_bundle_writes_follow_it(ask: Ask) -> None:
+    base = "http://elsewhere.example.fr/r4"
+    for reference in (f"{A}", f"{base}/Patient/9/_history/4", "Patient/9/_history/4"):
+        full_url = A if reference == A else f"{base}/Patient/9"
+        done = parsed(
+            await ask(
+                "transaction",
+                body=bundle(
+                    entry("POST", "Patient", patient(), full_url),
+                    entry("POST", "Observation", observation(reference), f"{base}/Observation/8"),
+                ),
+            )
+        )
+        made, observed = (one["response"]["location"].split("/")[-3] for one in done["entry"])
+        stored = parsed(await ask("read", "Observation", observed))
+        assert stored["subject"]["reference"] == f"Patient/{made}"
+
+
+@pytest.mark.spec("http.html#cond-update")
+async def test_cond_update_whose_match_has_another_id_is_400(ask: Ask) -> None:
+    await ask("create", "Patient", body=NAMED)
+    with pytest.raises(BadRequest):
+        await ask("transaction", body=bundle(entry("PUT", "Patient?identifier=urn:s|1", NAMED | {"id": "mine"})))
