@@ -117,6 +117,19 @@ def simulate(question: Question, consent: dict[str, Any]) -> Change:
     return Change(explain(question), explain(after))
 
 
+def standings(facts: Iterable[Fact], patient_id: str, now: int) -> dict[str, tuple[Fact, ...]]:
+    """Return what is said about each actor and a patient's record, now or later: who may, who may not, and why.
+
+    The key EVERYONE holds what concerns all professionals: a closed or masked record, an opposition.
+    """
+    found: dict[str, tuple[Fact, ...]] = {}
+    for fact in facts:
+        _, _, _, actor, patient, _, high = fact.row
+        if patient == patient_id and now < high:
+            found[actor] = (*found.get(actor, ()), fact)
+    return found
+
+
 def _letter(question: Question) -> str:
     return LETTERS.get(question.interaction, "")
 

@@ -47,8 +47,9 @@ def rules(grant: Grant) -> Iterable[Rule]:
     """Deny what is hidden from the caller; nothing is hidden from the one who deposited it, or wrote it for a record.
 
     Choice: R.1111-49 leaves a masked document to the professional who deposited it; the public pages say its author.
-    Both keep it, also when the patient masks everything. A patient keeps what he deposited himself. What a patient may
-    not see yet, his representatives do not see either: they would tell him.
+    Both keep it, also when the patient masks everything; the attending doctor, of whom the law says nothing, does not.
+    A patient keeps what he deposited himself. What a patient may not see yet, his representatives do not see either:
+    they would tell him.
     """
     if grant.kind == "professional":
         masked = labelled(HIDDEN_FROM_PROFESSIONALS)

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fhir_server.access.explain import ALLOWS, DENIES, SILENT, Explanation, Fact, Question, explain, facts_of, simulate
+from fhir_server.access.explain import (
+    ALLOWS,
+    DENIES,
+    SILENT,
+    Explanation,
+    Fact,
+    Question,
+    explain,
+    facts_of,
+    simulate,
+    standings,
+)
 from fhir_server.access.sentences import SENTENCES, sentence_of
 from tests.access.test_matrix import CASES, NOW, relations
 from tests.access.test_persons import APP, permit, record_consent
@@ -122,6 +133,18 @@ def test_a_consent_is_tried_before_it_is_saved() -> None:
     assert withdrawn.is_changed
     assert withdrawn.after.reasons == ("care-team",)
     assert not simulate(saved, block(id="another")).is_changed
+
+
+def test_a_patient_is_told_who_may_and_who_may_not() -> None:
+    ended = {**CARE_TEAM, "id": "ended", "period": {"end": "1960"}}
+    mask = {**record_consent("mask-all"), "id": "mask"}
+    facts = facts_of([(CARE_TEAM, ""), (block(), ""), (mask, ""), (ended, "")])
+    found = standings(facts, "1", NOW)
+    assert {actor: [fact.reference for fact in said] for actor, said in found.items()} == {
+        DOCTOR.actor: ["CareTeam/team", "Consent/new"],
+        "*": ["Consent/mask"],
+    }
+    assert standings(facts, "2", NOW) == {}
 
 
 def test_an_app_s_consent_is_tried_before_it_is_given() -> None:

@@ -47,6 +47,8 @@ def consent_rows(resource: dict[str, Any]) -> list[IndexRow]:
     as a whole; a denial whose actor is no reference to this server, or whose period cannot be read, blocks everyone,
     or for ever. In R4 the root provision has no type: many systems give it one all the same, and it is honoured.
     A consent that has a category of `relations.codes` says that and nothing else, whatever its scope and type.
+    A consent for one consultation is a permit with a short period; one without end lasts until it is withdrawn. None is
+    inferred from what a professional does.
     """
     if resource.get("status") != "active":
         return []
