@@ -3,7 +3,7 @@
 Spec: search_filter.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from fhir_server.foundation.dates import interval
@@ -11,6 +11,7 @@ from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.search.condition import Compare, Condition, all_of, any_of, none_of
 from fhir_server.search.index_row import DATE, STRING, TOKEN, URI
+from fhir_server.search.parameters import WHOLE
 from fhir_server.search.query import Clause
 from fhir_server.search.special.asking import Asking
 from fhir_server.search.special.filter_grammar import NAME, Comparison, Expression, Joined, Negation, parse_filter
@@ -60,20 +61,34 @@ def _asked(comparison: Comparison) -> tuple[str, str, int]:
 
 def _compared(asking: Asking, resource_type: str, comparison: Comparison) -> Condition:
     parameter = asking.parameters.named(resource_type, comparison.path[0].link.parameter)
+    if parameter.code in WHOLE:
+        return _of_whole(asking, resource_type, comparison)
     if comparison.operator == "pr":
         missing = {"true": "false", "false": "true"}.get(comparison.value, comparison.value)
         return asking.clause(resource_type, Clause(parameter.code, "missing", (missing,)))
     if parameter.code in IDENTITY:
         return _identified(asking, resource_type, comparison)
-    offered = _OPERATORS.get(parameter.type, {}) if parameter.code[0] != "_" or parameter.expression else {}
+    offered = _OPERATORS.get(parameter.type, {})
     if comparison.operator not in offered:
-        known = ", ".join((*offered, "pr"))
-        raise BadRequest(
-            f"{NAME}: {parameter.code} is not compared by {comparison.operator!r} (at character "
-            f"{comparison.position}); it has {known}.",
-            NAME,
-        )
+        raise _refused(comparison, (*offered, "pr"))
     return offered[comparison.operator](asking, (resource_type, parameter), comparison)
+
+
+def _refused(comparison: Comparison, known: Iterable[str]) -> BadRequest:
+    code = comparison.path[0].link.parameter
+    return BadRequest(
+        f"{NAME}: {code} is not compared by {comparison.operator!r} (at character {comparison.position}); "
+        f"it has {', '.join(known) or 'none'}.",
+        NAME,
+    )
+
+
+def _of_whole(asking: Asking, resource_type: str, comparison: Comparison) -> Condition:
+    code = comparison.path[0].link.parameter
+    known = () if code == NAME else ("eq",)
+    if comparison.operator not in known:
+        raise _refused(comparison, known)
+    return asking.clause(resource_type, Clause(code, "", (_plain(comparison.value),)))
 
 
 def _identified(asking: Asking, resource_type: str, comparison: Comparison) -> Condition:
@@ -84,8 +99,7 @@ def _identified(asking: Asking, resource_type: str, comparison: Comparison) -> C
         )
     if code == "_lastUpdated" and operator in PREFIXES:
         return asking.clause(resource_type, Clause(code, "", (operator + comparison.value,)))
-    known = "eq, ne" if code == "_id" else ", ".join(PREFIXES)
-    raise BadRequest(f"{NAME}: {code} is not compared by {operator!r}; it has {known}.", NAME)
+    raise _refused(comparison, ("eq", "ne", "pr") if code == "_id" else (*PREFIXES, "pr"))
 
 
 Owned = tuple[str, SearchParameter]
