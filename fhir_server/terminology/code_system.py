@@ -176,12 +176,15 @@ class CodeSystem:
         return frozenset(reached - {code})
 
 
-def wrong_display(concept: Concept, display: str) -> str:
-    """Return what is wrong with a display, "" when it is one of the concept's texts; case and spaces do not count."""
-    texts = (concept.display, *(designation.value for designation in concept.designations))
+def wrong_display(concept: Concept, display: str, others: Iterable[str] = ()) -> str:
+    """Return what is wrong with a display, "" when it is one of the concept's texts or of `others`.
+
+    Case and white space do not count.
+    """
+    texts = (concept.display, *(designation.value for designation in concept.designations), *others)
     if not display or _folded(display) in {_folded(known) for known in texts} or not any(texts):
         return ""
-    return f"The display {display!r} is not one of {concept.code!r}: write {concept.display!r}."
+    return f"The display {display!r} is not one of {concept.code!r}: write {next(filter(None, texts))!r}."
 
 
 def text(value: Any) -> str:

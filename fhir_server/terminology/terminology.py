@@ -1,0 +1,171 @@
+"""The terminology of a server: code systems, value sets and concept maps by canonical, read when asked for.
+
+Spec: terminology-service.html
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final
+
+from fhir_server.foundation.operation_outcome import BadRequest, NotFound, TooCostly
+from fhir_server.terminology.bounded_cache import BoundedCache
+from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, wrong_display
+from fhir_server.terminology.grammars import GRAMMARS
+from fhir_server.terminology.implicit import implicit_value_set
+from fhir_server.terminology.value_set import Definition, Grammar, Member, Unexpandable, ValueSet
+
+Resolve = Callable[[str], Mapping[str, Any] | None]
+"""From `url` or `url|version` to a resource, None when unknown; it is not changed."""
+
+MAX_MEMBERS: Final = 200_000
+"""Members that one expansion may have."""
+_KEPT_CONCEPTS: Final = 400_000
+_KEPT_MEMBERS: Final = 200_000
+_KEPT_VALUE_SETS: Final = 500
+
+
+class Terminology:
+    """Answer about codes. `grammars` are system -> test, beside those of BCP 13 and 47; UCUM's is the caller's to lend.
+
+    Nothing is awaited: resources come from `resolve`, and what is made of them is kept within bounds until `forget`.
+    """
+
+    def __init__(self, resolve: Resolve, grammars: Mapping[str, Grammar] | None = None) -> None:
+        self._resolve = resolve
+        self._grammars = {**GRAMMARS, **(grammars or {})}
+        self._code_systems: BoundedCache[str, CodeSystem] = BoundedCache(_KEPT_CONCEPTS)
+        self._value_sets: BoundedCache[str, ValueSet] = BoundedCache(_KEPT_VALUE_SETS)
+        self._members: BoundedCache[str, tuple[Member, ...]] = BoundedCache(_KEPT_MEMBERS)
+
+    def forget(self) -> None:
+        """Read everything anew: to be called when a resource that `resolve` gives has changed."""
+        for cache in (self._code_systems, self._value_sets, self._members):
+            cache.clear()
+
+    def resource(self, canonical: str, resource_type: str) -> Mapping[str, Any] | None:
+        """Return a terminology resource by canonical, None when it is not here."""
+        found = self._resolve(canonical)
+        return found if found is not None and found.get("resourceType") == resource_type else None
+
+    def grammar(self, system: str) -> Grammar | None:
+        """Return the test of a system whose codes are defined by a grammar."""
+        return self._grammars.get(system)
+
+    def code_system(self, canonical: str) -> CodeSystem | None:
+        """Return a code system, None when it is not here."""
+        kept = self._code_systems.get(canonical)
+        if kept is None and (resource := self.resource(canonical, "CodeSystem")) is not None:
+            kept = CodeSystem(resource)
+            self._code_systems.put(canonical, kept, len(kept.concepts) + 1)
+        return kept
+
+    def value_set(self, canonical: str) -> Definition | None:
+        """Return a ValueSet resource, or the implicit value set that a URL defines; None when it is neither."""
+        return self.resource(canonical, "ValueSet") or implicit_value_set(canonical)
+
+    def contains(self, value_set: str | Definition, system: str, code: str) -> bool | None:
+        """Tell whether a code is in a value set; None: could not be checked. `system` "" stands for any."""
+        found = self._open(value_set)
+        return None if found is None else found.contains(system, code)
+
+    def member_of(self, value_set: str, coded: str | Mapping[str, Any]) -> bool | None:
+        """Tell whether a code, Coding, Quantity or one coding of a CodeableConcept is in a value set.
+
+        Returns None when it could not be checked, False when there is no code.
+        """
+        if isinstance(coded, str):
+            return self.contains(value_set, "", coded)
+        codings = coded.get("coding") or [coded]
+        answers = [
+            # A Coding without a system says nothing: no value set has it.
+            self.contains(value_set, coding["system"], coding["code"]) if coding.get("system") else False
+            for coding in codings
+            if coding.get("code")
+        ]
+        return True if True in answers else None if None in answers else False
+
+    def validate_code(self, value_set: str | Definition, system: str, code: str, display: str = "") -> Validation:
+        """Validate a code, and its display when one is given, against a value set."""
+        found = self._open(value_set)
+        url = value_set if found is None else found.url
+        answer = None if found is None else found.contains(system, code)
+        if found is None or not answer:
+            said = "could not be checked" if answer is None else "is refused: it is not a member"
+            return Validation(answer, f"The code {code!r} of {system} in {url} {said}.", system, code)
+        code_system = self.code_system(system)
+        concept = (code_system.find(code) if code_system else None) or Concept(code)
+        given = tuple(found.displays(system, concept.code))
+        message = wrong_display(concept, display, given)
+        return Validation(not message, message, system, concept.code, concept.display or "".join(given[:1]))
+
+    def validate_in_system(self, system: str, code: str, display: str = "") -> Validation:
+        """Validate a code, and its display when one is given, against its code system."""
+        grammar, code_system = self.grammar(system), self.code_system(system)
+        if code_system is not None:
+            return code_system.validate_code(code, display)
+        answer = grammar(code) if grammar else None
+        what = "could not be checked: the code system is not wholly here" if answer is None else "is not right"
+        return Validation(answer, "" if answer else f"The code {code!r} of {system} {what}.", system, code)
+
+    def subsumes(self, system: str, above: str, below: str) -> bool | None:
+        """Tell whether `above` is `below` or one of its ancestors; None when it could not be checked."""
+        code_system = self.code_system(system)
+        return None if code_system is None else code_system.subsumes(above, below)
+
+    def members(self, value_set: str | Definition) -> Iterator[Member]:
+        """Yield the members of a value set as they are found, so that a caller may pause between two.
+
+        Raises NotFound (404) when it is not here, Unexpandable (422) when something it is made of is not, TooCostly
+        (403) when it has more than MAX_MEMBERS.
+        """
+        key = value_set if isinstance(value_set, str) else ""
+        kept = self._members.get(key) if key else None
+        if kept is not None:
+            yield from kept
+            return
+        found = self._open(value_set)
+        if found is None:
+            raise NotFound(f"The value set {value_set} is not here: add a package that holds it.")
+        members: list[Member] = []
+        for member in found.members():
+            if len(members) >= MAX_MEMBERS:
+                raise TooCostly(f"The value set {found.url} has more than {MAX_MEMBERS} codes: choose a narrower one.")
+            members.append(member)
+            yield member
+        if key:
+            self._members.put(key, tuple(members), len(members) + 1)
+
+    def expand(self, value_set: str) -> Mapping[str, Collection[str]]:
+        """Return system -> codes of a value set, as a search needs them.
+
+        Raises BadRequest (400) when it cannot be expanded here, TooCostly (403) when it has too many codes.
+        """
+        codes: dict[str, set[str]] = {}
+        try:
+            for member in self.members(value_set):
+                codes.setdefault(member.system, set()).add(member.code)
+        except (NotFound, Unexpandable) as error:
+            raise BadRequest(str(error)) from None
+        return codes
+
+    def below(self, system: str, code: str) -> Collection[str]:
+        """Return the code and those that it subsumes; raise BadRequest (400) when the hierarchy is not known."""
+        return {code} | self._hierarchy(system, code).descendants(code)
+
+    def above(self, system: str, code: str) -> Collection[str]:
+        """Return the code and those that subsume it; raise BadRequest (400) when the hierarchy is not known."""
+        return {code} | self._hierarchy(system, code).ancestors(code)
+
+    def _hierarchy(self, system: str, code: str) -> CodeSystem:
+        found = self.code_system(system)
+        if found is None or not found.is_complete or not found.is_hierarchy_of_kinds or code not in found.concepts:
+            raise BadRequest(f"What is above or below {code!r} of {system} is not known here: name the codes.")
+        return found
+
+    def _open(self, value_set: str | Definition) -> ValueSet | None:
+        if not isinstance(value_set, str):
+            return ValueSet(value_set, self)
+        kept = self._value_sets.get(value_set)
+        if kept is None and (definition := self.value_set(value_set)) is not None:
+            kept = ValueSet(definition, self)
+            self._value_sets.put(value_set, kept, 1)
+        return kept
