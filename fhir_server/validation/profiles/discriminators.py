@@ -74,7 +74,7 @@ def _value_test(node: ElementNode, profiles: "Profiles") -> Matcher | None:
 def _has_errors(check: Callable[[Place, Run], None], place: Place, run: Run) -> bool:
     probe = run.probe()
     check(place, probe)
-    return probe.has_errors
+    return probe.error_count > 0
 
 
 def _by_type(steps: list[str], part: ElementNode, profiles: "Profiles") -> Matcher:

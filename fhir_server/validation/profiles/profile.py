@@ -86,8 +86,10 @@ class Profiles:
         except (FhirError, RecursionError) as error:
             run.add("profile-broken", place, canonical, error)
             return
+        before = run.error_count
         if check is not None:
             check(place, run)
+        run.verdicts[seen] = run.error_count == before
 
     def conforms_place(self, place: Place, canonical: str, run: Run) -> bool:
         """Tell whether a value meets a profile; an unknown profile is met, and said to be unchecked."""
@@ -104,7 +106,7 @@ class Profiles:
         run.verdicts[key] = True  # Two resources that refer to each other are judged by all else.
         probe = run.probe()
         self.check_place(place, canonical, probe)
-        run.verdicts[key] = not probe.has_errors
+        run.verdicts[key] = probe.error_count == 0
         return run.verdicts[key]
 
     def conforms(self, node: Node, canonical: str, run: Run) -> bool | None:

@@ -63,9 +63,10 @@ class Run:
     def __init__(self, environment: Environment, root: Place, above: "Run | None" = None) -> None:
         self.environment = environment
         self.root = root
-        self.issues: list[ProfileIssue] = []
+        self._issues: dict[ProfileIssue, None] = {}
+        self.error_count = 0
         self.is_probe = above is not None
-        self.seen: set[tuple[int, str]] = set(above.seen) if above else set()
+        self.seen: set[tuple[int, str]] = set()
         self.verdicts: dict[tuple[int, str], bool] = above.verdicts if above else {}
         self.depth: int = above.depth + 1 if above else 0
         self._entries: dict[str, Place] | None = above._entries if above else None
@@ -76,25 +77,25 @@ class Run:
         """Note a problem at a place; `values` fill its sentence. `severity` replaces the table's."""
         text = TEXTS[message_id]
         level = severity or text.severity
-        if len(self.issues) >= ISSUES_KEPT or (
-            level == "information" and (self.is_probe or not self.environment.hints)
-        ):
+        if level == "error":
+            self.error_count += 1
+        if self.is_probe or len(self._issues) >= ISSUES_KEPT or (level == "information" and not self.environment.hints):
             return
-        sentence = "" if self.is_probe else say(text, self.environment.language, values)
-        where = "" if self.is_probe else path(place)
-        issue = ProfileIssue(level, text.code, sentence, (where,), message_id=message_id)
-        # A slice repeats what its element says, and several profiles may ask the same.
-        if issue not in self.issues:
-            self.issues.append(issue)
+        sentence = say(text, self.environment.language, values)
+        self.tell(ProfileIssue(level, text.code, sentence, (path(place),), message_id=message_id))
+
+    def tell(self, issue: ProfileIssue) -> None:
+        """Keep an issue, once: a slice repeats what its element says, and several profiles may ask the same."""
+        self._issues[issue] = None
+
+    @property
+    def issues(self) -> list[ProfileIssue]:
+        """Return what was found, in the order of finding."""
+        return list(self._issues)
 
     def probe(self) -> "Run":
         """Return a run that leaves this one's issues alone."""
         return Run(self.environment, self.root, self)
-
-    @property
-    def has_errors(self) -> bool:
-        """Tell whether an error was found."""
-        return any(issue.severity == "error" for issue in self.issues)
 
     def is_member(self, value_set: str, system: str, code: str) -> bool | None:
         """Tell whether a code is in a value set; None when nobody knows."""

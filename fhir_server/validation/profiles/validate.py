@@ -35,9 +35,7 @@ def validate_profiles(
         return run.issues
     problems = check_resource(dict(resource))
     for found in problems or ():
-        run.issues.append(
-            ProfileIssue("error", found.code, found.sentence, (place.name + found.path,), message_id="structure")
-        )
+        run.tell(ProfileIssue("error", found.code, found.sentence, (place.name + found.path,), message_id="structure"))
     if any(found.code not in _HARMLESS for found in problems or ()):
         return run.issues
     check_everywhere(place, run)
