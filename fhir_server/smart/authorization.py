@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 from argon2 import PasswordHasher
 
-from fhir_server.smart.authorized_apps import AuthorizedApps
 from fhir_server.smart.clients import Clients
 from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.clients.authentication import Authentication
@@ -20,20 +19,25 @@ from fhir_server.smart.launch.launches import Launches
 from fhir_server.smart.outside import NOTHING_OUTSIDE, Outside
 from fhir_server.smart.providers import Provider
 from fhir_server.smart.providers.local import LocalProvider
+from fhir_server.smart.second_factor.factors import Factors
+from fhir_server.smart.second_factor.halfway import Halfway
 from fhir_server.smart.sessions import Sessions
 from fhir_server.smart.sign_in_attempts import SignInAttempts
+from fhir_server.smart.tokens.authorized_apps import AuthorizedApps
 from fhir_server.smart.tokens.family import Families
 from fhir_server.smart.users import Users
 from fhir_server.storage.store import Store
 
 _HOUR_SECONDS = 3600
 _Seconds = Annotated[int, msgspec.Meta(ge=1)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long things last, within SMART's bounds, and what hashing a password costs (Argon2id, by RFC 9106).
 
     `is_registration_open`: apps that register themselves need no operator's approval (for a sandbox).
+    `sign_ins_a_minute` and `client_calls_a_minute` are what one address may do in one process; a hospital has one.
     """
 
     code_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
@@ -43,6 +47,8 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     session_seconds: _Seconds = _HOUR_SECONDS
     launch_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 300
     is_registration_open: bool = False
+    sign_ins_a_minute: _Count = 120
+    client_calls_a_minute: _Count = 3000
     password_memory_kib: Annotated[int, msgspec.Meta(ge=32)] = 65_536
     password_rounds: Annotated[int, msgspec.Meta(ge=1)] = 3
 
@@ -80,7 +86,10 @@ class Authorization:
         self.launches = Launches(store, now, settings.launch_seconds)
         self.outside = NOTHING_OUTSIDE
         self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))
-        local = LocalProvider(self.users, SignInAttempts(store, now))
+        self.attempts = SignInAttempts(store, now)
+        self.factors = Factors(store, now)
+        self.halfway = Halfway(store, now)
+        local = LocalProvider(self.users, self.attempts)
         self.providers: Mapping[str, Provider] = {local.name: local}
 
     async def open(self) -> None:

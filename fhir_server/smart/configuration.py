@@ -16,6 +16,9 @@ from fhir_server.smart.token import EXCHANGES
 APPS_PATH = "/account/apps"
 """Where a person sees the apps that he authorised, and takes it back."""
 
+SECOND_FACTOR_PATH = "/account/second-factor"
+"""Where a local user adds or removes a second factor."""
+
 REGISTRATION_PATH = "/oauth/register"
 """Where apps register themselves."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.access.grant import Grant
-from fhir_server.smart.emergencies import Emergency
+from fhir_server.smart.launch.emergencies import Emergency
 
 Choice = tuple[str, str]
 """An id, and the words by which a person recognises what it names."""
@@ -22,7 +22,8 @@ class Outside(msgspec.Struct, frozen=True):
     the text. `encounters_of(grant, patient_id, text)` lists encounters of one patient. `practitioner_of(national_id)`
     and `organization_of(identifier)` return a reference ("Practitioner/1", "Organization/1") or "";
     `patient_of(claims)` returns that of the patient whom the claims of an OpenID provider name, or "".
-    `tell_emergency` tells the patient and his attending doctor that a record was opened; when it fails there is no token.
+    `tell_emergency` tells the patient and his attending doctor that a record was opened; when it fails there is no
+    token.
     """
 
     patients_of: Callable[[Grant, str], Awaitable[Sequence[Choice]]] | None = None

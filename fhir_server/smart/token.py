@@ -16,9 +16,9 @@ import msgspec
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.backend_services import client_credentials
 from fhir_server.smart.clients.assertion import Proof
-from fhir_server.smart.emergencies import LONGEST_SECONDS, emergency_of, keep
 from fhir_server.smart.granted_scopes import granted_scopes, narrowed
 from fhir_server.smart.launch.context import told
+from fhir_server.smart.launch.emergencies import LONGEST_SECONDS, emergency_of, keep
 from fhir_server.smart.launch.style import STYLE_PATH
 from fhir_server.smart.refusal import OAuthRefusal, single_values
 from fhir_server.smart.tokens import access_token

@@ -8,15 +8,17 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from fhir_server.asgi.pages.account import account_routes
-from fhir_server.asgi.pages.consent import consent_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
-from fhir_server.asgi.pages.emergency import emergency_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
-from fhir_server.asgi.pages.picker import picker_routes
+from fhir_server.asgi.pages.person.account import account_routes
+from fhir_server.asgi.pages.person.second_factor import second_factor_routes
+from fhir_server.asgi.pages.rates import Limited
 from fhir_server.asgi.pages.refusals import REFUSALS
 from fhir_server.asgi.pages.registration import registration_routes
+from fhir_server.asgi.pages.request.consent import consent_routes
+from fhir_server.asgi.pages.request.emergency import emergency_routes
+from fhir_server.asgi.pages.request.picker import picker_routes
 from fhir_server.asgi.pages.sign_in import sign_in_routes
 from fhir_server.smart.authorization import Authorization
 
@@ -32,6 +34,7 @@ ROUTES = (
     picker_routes,
     emergency_routes,
     account_routes,
+    second_factor_routes,
 )
 """The routes of the authorization server, by page."""
 
@@ -47,5 +50,6 @@ def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
     app.include_router(home_routes(authorization, name))
     for refusal, answer in REFUSALS.items():
         app.add_exception_handler(refusal, answer)
+    app.add_middleware(Limited, authorization=authorization)
     app.mount("/pages", StaticFiles(directory=Path(__file__).parent / "static"))
     return app

@@ -18,7 +18,8 @@ from fhir_server.smart.users import User
 class Browser:
     """What browsers hold for this server.
 
-    The cookies: `session` (who signed in), `form` (the sign-in form's token), `away` (a sign-in at another provider).
+    The cookies: `session` (who signed in), `form` (the sign-in form's token), `away` (a sign-in at another provider),
+    `half` (a sign-in that waits for a code).
     """
 
     def __init__(self, authorization: Authorization) -> None:

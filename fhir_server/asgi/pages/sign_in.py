@@ -15,14 +15,15 @@ from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.configuration import APPS_PATH
+from fhir_server.smart.configuration import APPS_PATH, SECOND_FACTOR_PATH
 from fhir_server.smart.providers import Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
+from fhir_server.smart.second_factor.halfway import Half
 from fhir_server.smart.users import User
 
 _HOME = "/account"
 _REQUEST = "/oauth/authorize?"
-_OWN_PAGES = (_HOME, APPS_PATH)
+_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH)
 
 
 def sign_in_routes(authorization: Authorization) -> APIRouter:
@@ -31,6 +32,8 @@ def sign_in_routes(authorization: Authorization) -> APIRouter:
     pages = _SignIn(authorization)
     routes.add_api_route("/sign-in", pages.show, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-in", pages.answer, methods=["POST"], response_model=None)
+    routes.add_api_route("/sign-in/code", pages.show_code, methods=["GET"], response_model=None)
+    routes.add_api_route("/sign-in/code", pages.answer_code, methods=["POST"], response_model=None)
     routes.add_api_route("/sign-in/{name}", pages.go, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-in/{name}/callback", pages.come_back, methods=["GET"], response_model=None)
     routes.add_api_route("/sign-out", pages.leave, methods=["POST"], response_model=None)
@@ -56,7 +59,32 @@ class _SignIn:
             user = await self._provider.finish(values, "")
         except SignInRefused as refused:
             return self._form(request, return_to, refused=refused, login=values.get("login", ""))
+        if await self._authorization.factors.has(user.user_id):
+            response = redirect(self._authorization.url("/sign-in/code"))
+            self._browser.keep(response, "half", await self._authorization.halfway.begin(user.user_id, return_to))
+            return response
         return await self._welcome(request, self._provider, user, return_to)
+
+    async def show_code(self, request: Request) -> Response:
+        half = await self._authorization.halfway.get(self._browser.cookie(request, "half"))
+        return redirect(self._authorization.url("/sign-in")) if half is None else _code_page(request, half)
+
+    async def answer_code(self, request: Request) -> Response:
+        """Finish a sign-in with a code of the second factor; wrong ones make the next attempt wait."""
+        values = last_values(await form_pairs(request))
+        authorization, token = self._authorization, self._browser.cookie(request, "half")
+        half = await authorization.halfway.get(token)
+        user = None if half is None else await authorization.users.get(half.user_id)
+        form_token = values.get("form_token", "")
+        if half is None or user is None or not hmac.compare_digest(half.form_token.encode(), form_token.encode()):
+            raise PageRefusal("expired_form", "This form was not made for your browser, or is too old.", 403)
+        attempt = f"code:{user.user_id}"
+        wait_seconds = await authorization.attempts.begin(attempt)
+        if wait_seconds or not await authorization.factors.spend(user.user_id, values.get("code", "")):
+            return _code_page(request, half, is_refused=True, wait_seconds=wait_seconds)
+        await authorization.attempts.succeed(attempt)
+        await authorization.halfway.end(token)
+        return await self._welcome(request, self._provider, user, half.return_to)
 
     async def go(self, request: Request, name: str) -> Response:
         """Send the browser to another provider; a cookie keeps what its answer is checked against."""
@@ -104,7 +132,7 @@ class _SignIn:
         token = await self._authorization.sessions.begin(user, provider.name, previous)
         response = redirect(self._authorization.url(return_to))
         self._browser.keep(response, "session", token)
-        for name in ("form", "away"):
+        for name in ("form", "away", "half"):
             self._browser.drop(response, name)
         return response
 
@@ -129,6 +157,20 @@ class _SignIn:
             response.headers["Retry-After"] = str(wait_seconds)
         self._browser.keep(response, "form", form_token)
         return response
+
+
+def _code_page(request: Request, half: Half, *, is_refused: bool = False, wait_seconds: int = 0) -> Response:
+    values = {
+        "form_token": half.form_token,
+        "is_refused": is_refused,
+        "wait_minutes": -(-wait_seconds // 60),
+        "page_path": "/sign-in/code",
+        "page_query": "",
+    }
+    response = page(request, "code.html", values, status=429 if wait_seconds else 403 if is_refused else 200)
+    if wait_seconds:
+        response.headers["Retry-After"] = str(wait_seconds)
+    return response
 
 
 def _safe(return_to: str) -> str:

@@ -10,7 +10,7 @@ from joserfc.jwk import KeySet
 from fhir_server.access.grant import Grant
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Bearer, NoBearer
-from fhir_server.smart.emergencies import Emergency, emergencies
+from fhir_server.smart.launch.emergencies import Emergency, emergencies
 from fhir_server.smart.outside import Outside
 from fhir_server.smart.users import User
 from tests.asgi.pages.flow import exchange, fields, query_of

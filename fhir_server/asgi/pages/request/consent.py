@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhir_server.asgi.pages.asking import parsed
 from fhir_server.asgi.pages.browser import Browser
-from fhir_server.asgi.pages.emergency import EmergencyPage
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.language import language_of
-from fhir_server.asgi.pages.picker import Picker
+from fhir_server.asgi.pages.request.asking import parsed
+from fhir_server.asgi.pages.request.emergency import EmergencyPage
+from fhir_server.asgi.pages.request.picker import Picker
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.asgi.pages.scope_words import describe
 from fhir_server.smart.authorization import Authorization

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhir_server.asgi.pages.asking import PAGE_FIELDS, parsed
 from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
+from fhir_server.asgi.pages.request.asking import PAGE_FIELDS, parsed
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.authorize import AuthorizationRequest

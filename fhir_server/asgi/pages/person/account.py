@@ -15,7 +15,7 @@ from fhir_server.asgi.pages.language import language_of
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.asgi.pages.scope_words import describe
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.configuration import APPS_PATH
+from fhir_server.smart.configuration import APPS_PATH, SECOND_FACTOR_PATH
 from fhir_server.smart.refusal import PageRefusal
 
 
@@ -39,7 +39,12 @@ class _Account:
         if signed_in is None:
             return redirect(self._authorization.url("/sign-in"))
         session, user = signed_in
-        values = {"user": user, "form_token": session.form_token, "apps_path": APPS_PATH}
+        values = {
+            "user": user,
+            "form_token": session.form_token,
+            "apps_path": APPS_PATH,
+            "factor_path": SECOND_FACTOR_PATH,
+        }
         return page(request, "account.html", values)
 
     async def apps(self, request: Request) -> Response:

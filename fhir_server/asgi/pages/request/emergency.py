@@ -9,13 +9,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fhir_server.asgi.pages.asking import parsed
 from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
+from fhir_server.asgi.pages.request.asking import parsed
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.authorize import AuthorizationRequest
-from fhir_server.smart.emergencies import LONGEST_REASON, SHORTEST_REASON
+from fhir_server.smart.launch.emergencies import LONGEST_REASON, SHORTEST_REASON
 from fhir_server.smart.launch.picking import give_reason
 from fhir_server.smart.refusal import PageRefusal
 from fhir_server.smart.sessions import Session

@@ -1,0 +1,1 @@
+"""The pages of an authorization request: emergency reason, patient and encounter, consent."""
