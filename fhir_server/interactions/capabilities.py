@@ -151,7 +151,7 @@ def _search_parameters(resource_type: str, parameters: Parameters) -> list[Eleme
 
 def _references(resource_type: str, parameters: Parameters) -> Iterable[str]:
     known = sorted(parameters.of_type(resource_type).items())
-    return (code for code, one in known if one.type == "reference")
+    return (code for code, one in known if one.type == "reference" and parameters.is_followed(resource_type, code))
 
 
 def _referring(parameters: Parameters) -> dict[str, list[str]]:

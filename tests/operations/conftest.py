@@ -69,8 +69,9 @@ def parsed(response: Response) -> dict[str, Any]:
 
 
 def ids(bundle: dict[str, Any], mode: str = "match") -> list[str]:
-    entries = bundle.get("entry", [])
-    return [one["resource"]["id"] for one in entries if one.get("search", {"mode": "match"})["mode"] == mode]
+    """The ids of the entries of a mode, the trail aside."""
+    shown = [one["resource"] for one in bundle.get("entry", []) if one["search"]["mode"] == mode]
+    return [one["id"] for one in shown if one["resourceType"] != "AuditEvent"]
 
 
 def parameters(**named: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def route(method: str, path: str) -> Route:
         return _three(method, segments[0], segments[1], segments[2])
     if count == 4:
         return _four(method, segments)
-    if count == 5 and segments[4][:1] == "$":
+    if count == 5 and segments[2] == "_history" and segments[4][:1] == "$":
         return _of_version(method, segments)
     raise NotFound(f"No address of a FHIR server has {count} segments: {path[:200]}.")
 
@@ -123,8 +123,6 @@ def _four(method: str, segments: list[str]) -> Route:
 
 def _of_version(method: str, segments: list[str]) -> Route:
     found = _four("GET", segments[:4])
-    if not found.version_id:
-        raise NotFound(f"Nothing of a FHIR server is at {'/'.join(segments)[:200]}.")
     invoked = _operation(method, segments[4], found.resource_type, found.resource_id)
     return replace(invoked, version_id=found.version_id)
 

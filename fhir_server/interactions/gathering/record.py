@@ -3,6 +3,8 @@
 Spec: patient-operation-everything.html, encounter-operation-everything.html
 """
 
+from typing import Final
+
 import msgspec
 from msgspec.structs import replace
 
@@ -11,11 +13,13 @@ from fhir_server.interactions.gathering.care_dates import within_period
 from fhir_server.interactions.gathering.referenced import referenced
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.interactions.search import plan_search
+from fhir_server.interactions.trail import drain_all
 from fhir_server.search.condition import all_of
 from fhir_server.search.parse import parse
 from fhir_server.search.result_parameters import CURSOR
 from fhir_server.storage.store import Page
 
+TRAIL: Final = "AuditEvent"
 Compartment = tuple[str, str]
 
 
@@ -48,6 +52,8 @@ async def record_page(request: Request, runtime: Runtime, compartment: Compartme
         period = within_period(request, runtime, extent.start, extent.end)
         purpose = f"{search.purpose} {extent.start} {extent.end}"
         search = replace(search, condition=all_of(search.condition, period), purpose=purpose)
+    if not extent.types or TRAIL in extent.types:
+        await drain_all(runtime)
     page = await runtime.store.search(search)
     inside = compartment_definition(compartment[0])
 
@@ -56,5 +62,6 @@ async def record_page(request: Request, runtime: Runtime, compartment: Compartme
 
     most = runtime.limits.include_maximum
     included = await referenced(inner, runtime.store, page.versions, is_wanted, most)
-    total = None if extent.cursor or page.cursor else len(page.versions)
+    is_whole = page.total is None and not extent.cursor and not page.cursor
+    total = len(page.versions) if is_whole else page.total
     return replace(page, included=included, total=total, is_truncated=len(included) == most)

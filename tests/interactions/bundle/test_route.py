@@ -77,3 +77,11 @@ def test_any_address_is_routed_or_refused(method: str, path: str) -> None:
     with contextlib.suppress(NotFound, BadRequest, NoSuchMethod):
         found = route(method, path)
     assert found is None or found.interaction
+
+
+def test_operation_below_a_version() -> None:
+    found = route("GET", "Patient/1/_history/2/$meta")
+    assert (found.interaction, found.resource_id, found.version_id) == ("$meta", "1", "2")
+    for path in ("Patient/1/Observation/_search/$meta", "Patient/1/_history/2/meta"):
+        with pytest.raises(NotFound):
+            route("GET", path)
