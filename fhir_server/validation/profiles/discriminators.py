@@ -40,6 +40,8 @@ def matcher(discriminator: Mapping[str, Any], part: ElementNode, profiles: "Prof
     tests = [test for node in nodes if (test := _value_test(node, profiles))]
     if not tests:
         return lambda place, run: None  # The path leads nowhere, or to nothing that tells the slice.
+    if len(tests) == 1 and steps == ["$this"]:
+        return tests[0]
     return lambda place, run: _any([test(found, run) for found in follow(steps, place, run) for test in tests])
 
 
@@ -125,26 +127,24 @@ def follow(steps: list[str], place: Place, run: Run) -> list[Place]:
     """Return what a discriminator's path leads to in an instance."""
     found = [place]
     for step in steps:
-        found = [below for at in found for below in _follow(step, at, run)]
+        if step.isidentifier():
+            found = [below for at in found for below in _members(at, step)]
+        elif step != "$this":
+            found = [below for at in found for below in _follow(step, at, run)]
     return found
 
 
 def _follow(step: str, place: Place, run: Run) -> Iterator[Place]:
     call = _CALL.fullmatch(step)
-    if step == "$this":
-        yield place
-    elif step == "resolve()":
+    if step == "resolve()":
         reference = place.value.get("reference") if place.value.__class__ is dict else None
         target = run.target(reference, place)[1] if isinstance(reference, str) else None
         if target is not None:
             yield target
     elif call is not None and call[1] == "extension":
         yield from (found for found in _members(place, "extension") if found.value.get("url") == call[2])
-    elif call is not None:
-        if _type_at(place) == call[2]:
-            yield place
-    else:
-        yield from _members(place, step)
+    elif call is not None and _type_at(place) == call[2]:
+        yield place
 
 
 def _members(place: Place, name: str) -> Iterator[Place]:

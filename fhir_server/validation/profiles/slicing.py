@@ -63,7 +63,7 @@ def slicing_check(node: ElementNode, profiles: "Profiles", url: str, within: str
         for item, part in zip(found, assigned, strict=True):
             if part is not None:
                 part.check(item, run)
-            elif not any(_may_be_in(part, item, run) for part in parts):
+            elif unassigned is not _nothing and not any(_may_be_in(part, item, run) for part in parts):
                 unassigned(item, run)
         check_order(found, assigned, run)
         for part in parts:

@@ -1,0 +1,76 @@
+"""Bundle rules: full URLs, references between entries, documents; profiles that entries name."""
+
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[..., list[tuple[str, str, str]]]
+Made = Callable[..., dict[str, Any]]
+
+URN = "urn:uuid:00000000-0000-4000-8000-00000000000"
+
+
+def entry(number: int, resource: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"fullUrl": f"{URN}{number}", "resource": resource, **more}
+
+
+def document(*entries: dict[str, Any], author: str = f"{URN}1") -> dict[str, Any]:
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2024-01-01",
+        "author": [{"reference": author}],
+        "title": "x",
+    }
+    return {
+        "resourceType": "Bundle",
+        "type": "document",
+        "identifier": {"system": "urn:x", "value": "1"},
+        "timestamp": "2024-01-01T00:00:00Z",
+        "entry": [entry(0, composition), *entries],
+    }
+
+
+DOCTOR = {"resourceType": "Practitioner", "name": [{"text": "x"}]}
+
+
+def test_a_document_whose_references_resolve_is_right(check: Check, made: Made) -> None:
+    assert check(document(entry(1, DOCTOR)), made("p", "Bundle")) == []
+
+
+def test_a_reference_within_a_document_must_resolve(check: Check, made: Made) -> None:
+    found = check(document(entry(1, DOCTOR), author=f"{URN}2"), made("p", "Bundle"))
+    assert found == [
+        ("error", "bundle-reference", "Bundle.entry[0].resource.author[0].reference"),
+        ("warning", "bundle-unreached", "Bundle.entry[1]"),
+    ]
+
+
+def test_relative_references_resolve_against_the_full_url(check: Check, made: Made) -> None:
+    bundle = document(entry(1, DOCTOR | {"id": "1"}), author="Practitioner/1")
+    for item, name in zip(bundle["entry"], ("Composition/0", "Practitioner/1"), strict=True):
+        item["fullUrl"] = f"http://example.org/{name}"
+        item["resource"]["id"] = name[-1]
+    assert check(bundle, made("p", "Bundle")) == []
+    bundle["entry"][1]["fullUrl"] = "http://example.org/Practitioner/2"
+    assert ("error", "bundle-full-url-id", "Bundle.entry[1].fullUrl") in check(bundle, made("p", "Bundle"))
+
+
+def test_full_urls_are_there_and_absolute(check: Check, made: Made) -> None:
+    bundle = document(entry(1, DOCTOR))
+    bundle["entry"][1]["fullUrl"] = "Practitioner/1"
+    assert ("error", "bundle-full-url-relative", "Bundle.entry[1].fullUrl") in check(bundle, made("p", "Bundle"))
+    del bundle["entry"][1]["fullUrl"]
+    assert ("error", "bundle-full-url", "Bundle.entry[1].fullUrl") in check(bundle, made("p", "Bundle"))
+
+
+def test_a_document_starts_with_its_composition(check: Check, made: Made) -> None:
+    bundle = document(entry(1, DOCTOR))
+    bundle["entry"].reverse()
+    assert ("error", "bundle-first", "Bundle.entry[0]") in check(bundle, made("p", "Bundle"))
+
+
+def test_an_entry_is_judged_by_the_profiles_it_names(check: Check, made: Made) -> None:
+    named = made("named", "Practitioner", {"path": "Practitioner.gender", "min": 1})
+    bundle = document(entry(1, DOCTOR | {"meta": {"profile": [named["url"]]}}))
+    assert check(bundle, made("p", "Bundle"), named) == [("error", "minimum", "Bundle.entry[1].resource.gender")]

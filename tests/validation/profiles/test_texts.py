@@ -1,0 +1,33 @@
+"""The sentences: both languages, the same blanks, a code of FHIR, the message id in the OperationOutcome."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fhir_server.foundation.structure import codes
+from fhir_server.validation.profiles.run import MESSAGE_SYSTEM, ProfileIssue
+from fhir_server.validation.profiles.texts import TEXTS, say
+
+BLANK = re.compile(r"\{\d\}")
+
+
+@pytest.mark.parametrize("message_id", TEXTS)
+def test_a_message_says_the_same_in_both_languages(message_id: str) -> None:
+    text = TEXTS[message_id]
+    assert sorted(set(BLANK.findall(text.en))) == sorted(set(BLANK.findall(text.fr)))
+    assert text.code in codes("issue-type")
+    assert text.severity in codes("issue-severity")
+
+
+def test_sentences_are_filled_and_cut() -> None:
+    assert say(TEXTS["too-long"], "en", (5, 6)) == "The text has 6 characters and may have 5: shorten it."
+    assert say(TEXTS["too-long"], "fr-FR", (5, 6)) == "Le texte a 6 caractères et peut en avoir 5 : raccourcissez-le."
+    assert len(say(TEXTS["fixed"], "en", ("x" * 9_000,))) < 400
+
+
+def test_the_message_id_is_a_code_of_the_details() -> None:
+    issue: Callable[..., ProfileIssue] = ProfileIssue
+    element: dict[str, Any] = issue("error", "value", "x", ("Patient",), message_id="fixed").resource()
+    assert element["details"] == {"coding": [{"system": MESSAGE_SYSTEM, "code": "fixed"}]}
