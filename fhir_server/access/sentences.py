@@ -19,7 +19,7 @@ class Sentence(msgspec.Struct, frozen=True):
 
 SENTENCES: Final = {
     "record-closed": Sentence(1, "Le dossier est fermé.", "The record is closed."),
-    "blocked": Sentence(2, "Le patient a bloqué ce professionnel.", "The patient has blocked this professional."),
+    "blocked": Sentence(2, "Le patient a bloqué cet accès.", "The patient has blocked this caller."),
     "break-glass": Sentence(
         3, "Bris de glace : l'urgence ouvre le dossier.", "Break-glass: the emergency opens the record."
     ),

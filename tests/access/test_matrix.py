@@ -35,6 +35,8 @@ def relations(text: str) -> tuple[IndexRow, ...]:
 def actor_of(words: list[str]) -> str:
     if "everyone" in words or words[0] in FOR_EVERYONE:
         return "*"
+    if words[0] == "block" and words[1:2] in (["parent"], ["app"]):
+        return ACTORS[words[1]]
     if words[0].startswith("app-"):
         return ACTORS["another app" if "another" in words else "app"]
     if words[0] == "minor":

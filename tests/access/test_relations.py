@@ -137,6 +137,17 @@ def test_a_denial_whose_actor_is_unknown_here_blocks_everyone() -> None:
     ]
 
 
+@pytest.mark.parametrize("actor", ["RelatedPerson/parent", "Device/tracker", "PractitionerRole/role"])
+def test_a_denial_may_block_who_represents_the_patient_or_an_app_alone(actor: str) -> None:
+    assert consent_rows(consent({"type": "deny", "actor": actors(actor)})) == [row("block", actor)]
+    assert consent_rows(consent({"type": "deny", "actor": actors("CareTeam/team")})) == [row("block", "*")]
+
+
+@pytest.mark.parametrize("actor", ["RelatedPerson/parent", "Device/tracker"])
+def test_a_permit_names_professionals_only(actor: str) -> None:
+    assert consent_rows(consent({"type": "permit", "actor": actors(actor)})) == []
+
+
 def test_a_denial_of_some_items_blocks_as_a_whole_and_one_for_research_does_not() -> None:
     narrow = {"type": "deny", "actor": actors("Practitioner/doctor"), "class": [{"code": "Observation"}]}
     assert consent_rows(consent(narrow)) == [row("block", "Practitioner/doctor")]

@@ -21,6 +21,7 @@ from fhir_server.access.relations.ground import (
     EVERYONE,
     NEVER_IN_FORCE,
     Interval,
+    blockable,
     in_force,
     professionals,
     relation_rows,
@@ -97,11 +98,12 @@ def _provision_rows(chain: Chain, patients: list[str]) -> list[IndexRow]:
     named: list[dict[str, Any]] = next(
         (provision["actor"] for provision in reversed(chain) if provision.get("actor")), []
     )
-    actors = professionals(references_of([actor.get("reference") for actor in named]))
+    references = references_of([actor.get("reference") for actor in named])
     force = in_force(*(provision.get("period") for provision in chain))
     if kind == _PERMITTED:
         is_narrow = any(name in provision for provision in chain for name in _NARROWING)
-        return [] if is_narrow else relation_rows(CONSENT, actors, patients, force)
+        return [] if is_narrow else relation_rows(CONSENT, professionals(references), patients, force)
+    actors = blockable(references)
     blocked = actors if actors and len(actors) == len(named) else [*actors, EVERYONE]
     return relation_rows(BLOCK, blocked, patients, _lasting(force))
 

@@ -63,6 +63,12 @@ def relation_rows(ground: str, actors: Iterable[str], patients: Iterable[str], f
     return [(RELATION, ground, 0, actor, patient_id, *force) for actor in actors for patient_id in ids]
 
 
+def blockable(references: Iterable[str]) -> list[str]:
+    """Return those of the references whom a patient can block: professionals, apps, and who represents him."""
+    known = _ACTOR_TYPES | {"Device", "RelatedPerson"}
+    return [reference for reference in references if reference.partition("/")[0] in known]
+
+
 def professionals(references: Iterable[str]) -> list[str]:
     """Return those of the references that a professional can act as."""
     return [reference for reference in references if reference.partition("/")[0] in _ACTOR_TYPES]

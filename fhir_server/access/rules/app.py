@@ -9,6 +9,7 @@ from typing import Final
 from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import App, Grant
 from fhir_server.access.relations.codes import AGENDA, DOCUMENTS, MEASUREMENTS, READ, WRITE, app_ground
+from fhir_server.access.relations.ground import BLOCK
 from fhir_server.access.rows import DOCUMENT
 from fhir_server.access.rule import ALL, CREATE, READING, WRITING, Rule
 from fhir_server.search.condition import ALWAYS, Compare, Condition, Related, all_of, none_of
@@ -41,6 +42,8 @@ def rules(grant: Grant) -> Iterable[Rule]:
         yield Rule("app-not-referenced", ALL, ALWAYS, is_denial=True)
     if app.purpose not in LAWFUL_PURPOSES:
         yield Rule("app-purpose", ALL, ALWAYS, is_denial=True)
+    blocked = Related((app.reference,), (BLOCK,))
+    yield Rule("blocked", ALL, blocked, except_types=DIRECTORY_TYPES, is_denial=True)
     yield Rule("app-outside-parts", ALL, ALWAYS, except_types=_ALL_BRICKS | DIRECTORY_TYPES, is_denial=True)
     for brick, types in BRICK_TYPES.items():
         yield from _consents(app, brick, types)

@@ -9,7 +9,7 @@ from typing import Final
 from fhir_server.access.callers import PERSONAL_KINDS, deposited, is_his
 from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
-from fhir_server.access.relations.ground import GUARDIAN, MINOR, PARENT
+from fhir_server.access.relations.ground import BLOCK, GUARDIAN, MINOR, PARENT
 from fhir_server.access.rows import in_another_record, in_record
 from fhir_server.access.rule import ALL, CREATE, DELETE, READING, UPDATE, WRITING, Rule
 from fhir_server.access.rules.professional import representation
@@ -42,6 +42,9 @@ def rules(grant: Grant) -> Iterable[Rule]:
     yield representation()
     yield Rule("trace", WRITING, ALWAYS, frozenset({"AuditEvent"}), is_denial=True)
     yield Rule("names-others", ALL, ALWAYS, frozenset({"Group"}), is_denial=True)
+    if grant.kind == "representative":
+        blocked = Related((grant.actor,), (BLOCK,))
+        yield Rule("blocked", ALL, blocked, except_types=DIRECTORY_TYPES, is_denial=True)
 
 
 def _record(grant: Grant) -> Condition:
