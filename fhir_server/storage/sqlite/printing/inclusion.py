@@ -5,6 +5,7 @@ Spec: search.html#include
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
+from collections.abc import Iterator
 from typing import Final
 
 from fhir_server.search.condition import Compare, Condition
@@ -28,11 +29,7 @@ def inclusion(session: Session, includes: tuple[Include, ...]) -> Printed:
 
 def _inclusion(session: Session, includes: tuple[Include, ...]) -> Printed:
     printer = Printer(session.names)
-    branches = [
-        _branch(printer, include, resource_type, condition)
-        for include in includes
-        for resource_type, condition in include.within
-    ]
+    branches = [branch for include in includes for branch in _branches(printer, include)]
     found = " UNION ALL ".join(branches) or "SELECT 0 AS rid WHERE 0"
     hits = (
         f"SELECT DISTINCT rid FROM ({found})"
@@ -42,33 +39,46 @@ def _inclusion(session: Session, includes: tuple[Include, ...]) -> Printed:
     return printer.printed(versions_from(printer, "", hits))
 
 
-def _branch(printer: Printer, include: Include, resource_type: str, condition: Condition) -> str:
-    target = Subject(printer.alias(), resource_type)
-    tables, where = (_reverse if include.is_reverse else _forward)(printer, include, target)
-    where += [f"{target.alias}.is_deleted = 0", f"({holds(printer, condition, target)})"]
+def _branches(printer: Printer, include: Include) -> Iterator[str]:
     start = f"json_each({printer.bind(_FROM)}) m CROSS JOIN resource s ON s.rid = m.value"
-    return f"SELECT {target.alias}.rid AS rid FROM {start} CROSS JOIN {tables} WHERE {' AND '.join(where)}"
+    if not include.is_reverse:
+        yield _forward(printer, include, start)
+        return
+    for resource_type, condition in include.within:
+        yield _reverse(printer, include.parameter, start, (Subject(printer.alias(), resource_type), condition))
 
 
-def _forward(printer: Printer, include: Include, target: Subject) -> tuple[str, list[str]]:
+def _forward(printer: Printer, include: Include, start: str) -> str:
+    """Return the branch that reads the references of each resource once, whatever the types of its targets."""
     rows = rows_of(printer, Compare(REFERENCE, include.parameter), Subject("s", include.source_type))
+    alias = printer.alias()
+    allowed = [
+        f"({alias}.type = {printer.resource_type(resource_type)}"
+        f" AND ({holds(printer, condition, Subject(alias, resource_type))}))"
+        for resource_type, condition in include.within
+    ]
     where = [
         *rows.where,
-        f"{target.alias}.type = {printer.resource_type(target.resource_type)}",
-        f"{rows.expressions['target_type']} = {target.alias}.type",
-        f"{target.alias}.id = {rows.expressions['target_id']}",
+        f"{alias}.type = {rows.expressions['target_type']}",
+        f"{alias}.id = {rows.expressions['target_id']}",
+        f"{alias}.is_deleted = 0",
+        f"({' OR '.join(allowed) or '0'})",
     ]
     if include.source_type:
         where.append(f"s.type = {printer.resource_type(include.source_type)}")
-    return f"{rows.table} CROSS JOIN resource {target.alias} INDEXED BY resource_by_id", where
+    tables = f"{rows.table} CROSS JOIN resource {alias} INDEXED BY resource_by_id"
+    return f"SELECT {alias}.rid AS rid FROM {start} CROSS JOIN {tables} WHERE {' AND '.join(where)}"
 
 
-def _reverse(printer: Printer, include: Include, target: Subject) -> tuple[str, list[str]]:
-    row = printer.alias()
-    where = [
-        f"{row}.p = {printer.parameter(include.parameter, REFERENCE, target)}",
+def _reverse(printer: Printer, parameter: str, start: str, allowed: tuple[Subject, Condition]) -> str:
+    (source, condition), row = allowed, printer.alias()
+    where = (
+        f"{row}.p = {printer.parameter(parameter, REFERENCE, source)}",
         f"{row}.target_type = s.type",
         f"{row}.target_id = s.id",
-        f"{target.alias}.rid = {row}.rid",
-    ]
-    return f"reference {row} CROSS JOIN resource {target.alias}", where
+        f"{source.alias}.rid = {row}.rid",
+        f"{source.alias}.is_deleted = 0",
+        f"({holds(printer, condition, source)})",
+    )
+    tables = f"reference {row} CROSS JOIN resource {source.alias}"
+    return f"SELECT {source.alias}.rid AS rid FROM {start} CROSS JOIN {tables} WHERE {' AND '.join(where)}"
