@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from fhir_server.foundation.operation_outcome import BadRequest, NotFound, TooCostly
+from fhir_server.terminology import definitions
 from fhir_server.terminology.bounded_cache import BoundedCache
 from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, wrong_display
+from fhir_server.terminology.concept_map import Match, Question, translate
 from fhir_server.terminology.grammars import GRAMMARS
 from fhir_server.terminology.implicit import implicit_value_set
 from fhir_server.terminology.value_set import Definition, Grammar, Member, Unexpandable, ValueSet
@@ -42,8 +44,11 @@ class Terminology:
             cache.clear()
 
     def resource(self, canonical: str, resource_type: str) -> Mapping[str, Any] | None:
-        """Return a terminology resource by canonical, None when it is not here."""
-        found = self._resolve(canonical)
+        """Return a terminology resource by canonical, None when it is not here.
+
+        What `resolve` gives comes before the tables of R4.
+        """
+        found = self._resolve(canonical) or definitions.resolve(canonical)
         return found if found is not None and found.get("resourceType") == resource_type else None
 
     def grammar(self, system: str) -> Grammar | None:
@@ -154,6 +159,16 @@ class Terminology:
     def above(self, system: str, code: str) -> Collection[str]:
         """Return the code and those that subsume it; raise BadRequest (400) when the hierarchy is not known."""
         return {code} | self._hierarchy(system, code).ancestors(code)
+
+    def translate(self, concept_map: str | Definition, question: Question) -> tuple[Match, ...]:
+        """Return what a concept map says of a code; raise NotFound (404) when the map is not here."""
+        found = self._concept_map(concept_map) if isinstance(concept_map, str) else concept_map
+        if found is None:
+            raise NotFound(f"The concept map {concept_map} is not here: add a package that holds it.")
+        return translate(found, question, self._concept_map)
+
+    def _concept_map(self, canonical: str) -> Definition | None:
+        return self.resource(canonical, "ConceptMap")
 
     def _hierarchy(self, system: str, code: str) -> CodeSystem:
         found = self.code_system(system)
