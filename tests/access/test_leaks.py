@@ -5,7 +5,7 @@ Not asked: writing at an id of the caller's choice, which tells a free id from a
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fhir_server.access import decision
 from fhir_server.access.grant import Grant
+from fhir_server.access.rule import Rule
 from fhir_server.search.condition import ALWAYS
 from fhir_server.storage.sqlite import SqliteStore
 from fhir_server.storage.store import History, Include, Search, Store
@@ -315,3 +317,36 @@ def test_the_prover_would_notice_a_forgotten_decision(case: str, template: Path,
     common = [*COMMON, *ALSO_COMMON.get(case, ()), *visible([(CODES[0], 1, False)])]
     with_hidden, without = asyncio.run(tell(template, grant, common, hidden(CODES[0], 2), [asked], Blind))
     assert with_hidden != without
+
+
+FORGOTTEN = {
+    "a patient, and a document not yet visible to him": "hidden-from-patient",
+    "a doctor of the care team, and a masked document": "masked",
+    "a doctor, and the record of a patient who blocked him": "blocked",
+    "a doctor who breaks the glass, and a patient who opposed it": "break-glass-opposed",
+    "a doctor of the care team, and a record that the patient closed": "record-closed",
+    "a doctor of the care team, and a record that is not active": "record-closed",
+    "a doctor of the care team, and a patient who masks everything": "all-masked",
+    "a dentist of the care team, and a psychological assessment": "matrix",
+    "a parent, and what is hidden from representatives": "hidden-from-representatives",
+    "an app that reads measurements, and a document": "app-read-documents",
+}
+
+
+@pytest.mark.parametrize("case", FORGOTTEN)
+def test_the_prover_would_notice_a_forgotten_rule(case: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(source: Callable[[Grant], Iterable[Rule]]) -> Callable[[Grant], Iterable[Rule]]:
+        return lambda grant: [rule for rule in source(grant) if rule.reason != FORGOTTEN[case]]
+
+    monkeypatch.setattr(decision, "SOURCES", tuple(without(source) for source in decision.SOURCES))
+    decision.decide.cache_clear()
+    grant, hidden = CASES[case]
+    asked: list[Ask] = [("search", "Observation", "", "_total=accurate")]
+    common = [*COMMON, *ALSO_COMMON.get(case, ())]
+    try:
+        with_hidden, without_hidden = asyncio.run(
+            tell(template, grant, common, hidden(CODES[0], 2), asked, lambda store: store)
+        )
+    finally:
+        decision.decide.cache_clear()
+    assert with_hidden != without_hidden
