@@ -3,6 +3,8 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources
 """
 
+from urllib.parse import parse_qsl
+
 from fhir_server.smart.granted_scopes import resource_part
 
 _VERBS = {
@@ -65,10 +67,19 @@ def describe(text: str, language: str) -> str:
     index = 0 if language == "fr" else 1
     if text in _OTHER:
         return _OTHER[text][index]
-    resource_type, interactions = resource_part(text)
+    plain, _, query = text.partition("?")
+    resource_type, interactions = resource_part(plain)
     verbs = [verb for letters, verb in _VERBS[language] if interactions & set(letters)]
     last = " et " if language == "fr" else " and "
     verb_text = last.join(part for part in (", ".join(verbs[:-1]), verbs[-1]) if part)
     colon = " : " if language == "fr" else ": "
     noun = _NOUNS[resource_type][index] if resource_type in _NOUNS else resource_type
-    return verb_text.capitalize() + colon + noun
+    return verb_text.capitalize() + colon + noun + _limits(query, index)
+
+
+def _limits(query: str, index: int) -> str:
+    """Return the search parameters that narrow a scope, in the order in which they were asked."""
+    if not query:
+        return ""
+    told = ", ".join(f"{name} = {value}" for name, value in parse_qsl(query, keep_blank_values=True))
+    return f" ({('seulement', 'only')[index]} {told})"

@@ -176,6 +176,16 @@ async def test_markup_in_a_request_is_only_text(browser: Any, request_fields: Fi
         ("patient/Observation.rs", "fr", "Consulter : mesures et résultats d’examens"),
         ("patient/Immunization.cruds", "fr", "Consulter, ajouter, modifier et supprimer : vaccinations"),
         ("patient/Immunization.write", "en", "Add, change and delete: vaccinations"),
+        (
+            "patient/Observation.rs?category=laboratory",
+            "fr",
+            "Consulter : mesures et résultats d’examens (seulement category = laboratory)",
+        ),
+        (
+            "patient/Condition.r?category=a&code=s%7Cc",
+            "en",
+            "Read: conditions and health problems (only category = a, code = s|c)",
+        ),
         ("user/Basic.c", "en", "Add: Basic"),
         ("openid", "en", "Know that it is you who signs in"),
     ],
