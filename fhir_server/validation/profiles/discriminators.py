@@ -31,8 +31,9 @@ def matcher(discriminator: Mapping[str, Any], part: ElementNode, profiles: "Prof
     if kind in ("type", "profile"):
         return _by_type(steps, part, profiles) if kind == "type" else _by_profile(steps, part, profiles)
     nodes = definitions(steps, [part], profiles)
-    if kind == "exists":
-        must_exist = not any(node.definition.get("max") == "0" for node in nodes)
+    is_forbidden = bool(nodes) and all(node.definition.get("max") == "0" for node in nodes)
+    if kind == "exists" or is_forbidden:
+        must_exist = not is_forbidden
         return lambda place, run: bool(follow(steps, place, run)) is must_exist
     wanted = _extension_url(steps, part)
     if wanted:
@@ -85,7 +86,8 @@ def _by_type(steps: list[str], part: ElementNode, profiles: "Profiles") -> Match
         targets = [url for node in definitions(before, [part], profiles) for url in _profiles(node, "targetProfile")]
         wanted = {profiles.type_of(url) for url in targets}
         return lambda place, run: any(_target_type(at, run) in wanted for at in follow(before, place, run))
-    nodes = definitions(steps, [part], profiles)
+    # Slices of the choice say more than the choice itself does.
+    nodes = [node for node in definitions(steps, [part], profiles) if not node.slices]
     allowed = {type_code(kind) for node in nodes for kind in node.types} or {node.name for node in nodes}
     return lambda place, run: any(_type_at(found) in allowed for found in follow(steps, place, run))
 

@@ -3,10 +3,16 @@
 Spec: extensibility.html, defining-extensions.html#context
 """
 
+from typing import Final
+
+from fhir_server import fhirpath
+from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.validation.profiles.definitions.extension import Extension
-from fhir_server.validation.profiles.place import Place, items, node_of
+from fhir_server.validation.profiles.place import Place, items, node_of, resource_place
 from fhir_server.validation.profiles.run import Run
+
+_CANONICAL: Final = frozenset({"CanonicalResource", "MetadataResource"})
 
 
 def check_extension(place: Place, run: Run) -> None:
@@ -39,7 +45,17 @@ def _stands_in(place: Place, known: Extension) -> bool:
             return True
         if value.get("url") in known.extensions:
             return True
-    return not known.places.isdisjoint(names_of(place))
+    return not known.places.isdisjoint(names_of(place)) or any(_is_led_to(place, rule) for rule in known.rules)
+
+
+def _is_led_to(place: Place, rule: str) -> bool:
+    """Tell whether a FHIRPath from the resource leads to a place; one that cannot be evaluated is not held against."""
+    try:
+        found = fhirpath.evaluate(rule, node_of(resource_place(place)))
+    except FhirError:
+        return True
+    nodes = [item for item in found if isinstance(item, fhirpath.Node)]
+    return any(place.value is node.value or place.value is node.extension for node in nodes)
 
 
 def names_of(place: Place) -> set[str]:
@@ -47,7 +63,8 @@ def names_of(place: Place) -> set[str]:
     kind = node_of(place).type
     names = {name.rpartition(".")[2] for name in kind.ancestors} | {kind.class_name}
     if kind.name in RESOURCE_TYPES:
-        return names
+        # R5's names of resources that have a url, which packages for R4 use.
+        return names | _CANONICAL if "url" in kind.named else names
     steps, here = [place.name], place.parent
     while here is not None:
         above = node_of(here).type

@@ -56,5 +56,7 @@ def _target_checks(targets: Mapping[str, str], profiles: "Profiles") -> tuple[Ch
         wanted = [one for one, known in targets.items() if known in (found, "", "Resource")]
         if not any(profiles.conforms_place(target, one, run) for one in wanted):
             run.add("target-profile", place, ", ".join(wanted))
+            if len(wanted) == 1 and not run.is_probe:
+                profiles.check_place(target, wanted[0], run)  # Says why.
 
     return (check,)

@@ -113,7 +113,10 @@ def test_a_reference_is_judged_by_type_profile_and_way(check: Check, made: Made)
     good = observation(contained=[PATIENT | {"id": "p"}], subject={"reference": "#p"})
     bad = observation(contained=[{"resourceType": "Patient", "id": "p"}], subject={"reference": "#p"})
     assert check(good, profile, named) == []
-    assert check(bad, profile, named) == [("error", "target-profile", "Observation.subject")]
+    assert check(bad, profile, named) == [
+        ("error", "target-profile", "Observation.subject"),
+        ("error", "minimum", "Observation.contained[0].name"),
+    ]
     assert check(observation(subject={"reference": "Group/1"}), profile, named) == [
         ("error", "target-type", "Observation.subject"),
         ("error", "aggregation", "Observation.subject"),

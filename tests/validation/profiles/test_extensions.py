@@ -68,3 +68,12 @@ def test_an_extension_beside_a_primitive_is_judged(check: Check, made: Made) -> 
     found = check(resource, made("p", "Patient"), extension(made))
     assert found == [("error", "extension-context", "Patient.birthDate.extension[0]")]
     assert check(resource, made("p", "Patient"), extension(made, place="Patient.birthDate")) == []
+
+
+def test_a_context_may_be_a_path_from_the_resource(check: Check, made: Made) -> None:
+    resource = {"resourceType": "Patient", "name": [{"use": "old"}, {"use": "usual"}]}
+    for name in resource["name"]:
+        name["extension"] = patient(made)["extension"]  # type: ignore[index]
+    context = [{"type": "fhirpath", "expression": "Patient.name.where(use = 'usual')"}]
+    found = check(resource, made("p", "Patient"), extension(made) | {"context": context})
+    assert found == [("error", "extension-context", "Patient.name[0].extension[0]")]

@@ -12,8 +12,8 @@ import msgspec
 class Extension(msgspec.Struct, frozen=True):
     """Hold the facts: `places` are element paths and types, `extensions` urls of extensions that it may be within.
 
-    `is_judged` is False when a context is a FHIRPath, or an element of a profile. `parts` are the urls of the
-    extensions within, empty when it has none or says nothing of them.
+    `rules` FHIRPaths from the resource. `is_judged` is False when a context is an element of a profile. `parts` are
+    the urls of the extensions within, empty when it has none or says nothing of them.
     """
 
     url: str
@@ -21,11 +21,12 @@ class Extension(msgspec.Struct, frozen=True):
     is_judged: bool
     places: frozenset[str]
     extensions: frozenset[str]
+    rules: tuple[str, ...]
     parts: frozenset[str]
 
     def allowed(self) -> str:
         """Return where it may stand, for a sentence."""
-        return ", ".join(sorted(self.places | self.extensions))
+        return ", ".join(sorted({*self.places, *self.extensions, *self.rules}))
 
 
 def extension_facts(definition: Mapping[str, Any]) -> Extension:
@@ -33,16 +34,15 @@ def extension_facts(definition: Mapping[str, Any]) -> Extension:
     contexts = definition.get("context") or ()
     named = [(context.get("type"), str(context.get("expression", ""))) for context in contexts]
     elements = (definition.get("snapshot") or definition.get("differential") or {}).get("element", ())
-    # Choice: contexts by FHIRPath and by an element of a profile are not judged.
-    is_judged = all(
-        kind == "extension" or (kind == "element" and not expression.startswith("http")) for kind, expression in named
-    )
+    # Choice: contexts by an element of a profile are not judged.
+    is_judged = not any(kind == "element" and expression.startswith("http") for kind, expression in named)
     return Extension(
         url=str(definition["url"]),
         is_modifier=bool(elements and elements[0].get("isModifier")),
         is_judged=is_judged and bool(named),
         places=frozenset(expression for kind, expression in named if kind == "element"),
         extensions=frozenset(expression for kind, expression in named if kind == "extension"),
+        rules=tuple(expression for kind, expression in named if kind == "fhirpath"),
         parts=frozenset(
             element["fixedUri"]
             for element in elements

@@ -91,7 +91,10 @@ class Snapshots:
     def _unfold(self, root: ElementNode, node: ElementNode) -> Iterator[ElementNode]:
         reference = node.definition.get("contentReference", "")
         if reference:
-            target = find(root, reference.rpartition("#")[2])
+            path = reference.rpartition("#")[2]
+            kind = path.partition(".")[0]
+            # What R4 says of that element, for a profile's own rules are of one place.
+            target = find(self.tree(CORE + kind) if kind in CORE_TYPES else root, path)
             return iter([child.copy() for child in target.children.values()] if target else [])
         types = node.types
         if len(types) != 1:
