@@ -10,7 +10,9 @@ import msgspec
 from uuid_utils import uuid7
 
 from fhir_server import documents
+from fhir_server.access.decision import use_matrix
 from fhir_server.access.grant import OPEN, Grant
+from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance import publish
@@ -104,6 +106,8 @@ async def grant_everyone(header: str) -> Grant:
 def create(deployment: Deployment) -> App:
     """Return the ASGI application; its lifespan opens and closes the store."""
     settings = deployment.settings
+    if settings.matrix:
+        use_matrix(parse_matrix(Path(settings.matrix).read_bytes()))
     store = open_store(settings)
     authorization = None if settings.open else authorization_of(deployment, store)
     runtime = runtime_of(deployment, store, () if authorization is None else oauth_uris_of(authorization))

@@ -61,6 +61,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Web origins that may call the API from a browser, such as https://app.example.fr; * for any."
         ),
     ] = ()
+    matrix: Annotated[
+        str,
+        Meta(
+            description="File of the official matrix of professions and document types (CSV or JSON). Empty: the "
+            "default that comes with the server, confirmed cells and a prudent rest."
+        ),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

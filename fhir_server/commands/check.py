@@ -6,6 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from fhir_server.access.matrix.load import parse_matrix
+from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.settings import Settings, descriptions
 
 
@@ -29,6 +31,19 @@ def mistakes(settings: Settings) -> list[str]:
         found.append(f"data: {nearest} is a file; name a folder.")
     elif not os.access(nearest, os.W_OK):
         found.append(f"data: {nearest} is not writable by this user.")
+    if settings.matrix:
+        found += matrix_mistakes(Path(settings.matrix))
     if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url.startswith("https://"):
         found.append("public_url: a server that others reach needs https:// in front (a proxy that ends TLS).")
     return found
+
+
+def matrix_mistakes(file: Path) -> list[str]:
+    """Return what is wrong with the file of the matrix."""
+    try:
+        parse_matrix(file.read_bytes())
+    except OSError as error:
+        return [f"matrix: {file} cannot be read: {error.strerror}."]
+    except FhirError as refusal:
+        return [f"matrix: {file}: {refusal}"]
+    return []

@@ -55,6 +55,15 @@ def test_check_finds_what_will_not_work_here(run: Run, tmp_path: Path) -> None:
     assert "needs https://" in told
 
 
+def test_check_reads_the_matrix(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fhir-server.toml").write_text('matrix = "matrix.csv"\n', encoding="utf-8")
+    assert "matrix.csv cannot be read" in run("check", code=1).stderr
+    (tmp_path / "matrix.csv").write_text("profession,kind,code,allowed,from,to\n10,sort,*,yes,,\n", encoding="utf-8")
+    assert "matrix: matrix.csv" in run("check", code=1).stderr
+    (tmp_path / "matrix.csv").write_text("profession,kind,code,allowed,from,to\n10,type,*,no,,\n*,class,*,yes,,\n")
+    assert "matrix" in run("check", code=1).stderr
+
+
 def test_open_on_a_public_address_refuses_to_start(run: Run) -> None:
     assert "loopback" in run("serve", "--open", "--host", "0.0.0.0", code=2).stderr
 
