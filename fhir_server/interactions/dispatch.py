@@ -156,6 +156,8 @@ def access_entry(request: Request, runtime: Runtime, status: int, response: Resp
         results=response.shown if response is not None else (),
         user_id=grant.user_id,
         purpose_of_use=grant.purpose_of_use,
+        ground=grant.reason,
+        is_secret=grant.is_secret,
         request_id=request.request_id,
         base_url=request.base_url,
         compartment="/".join(request.compartment) if request.compartment is not None else "",
