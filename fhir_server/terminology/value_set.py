@@ -15,6 +15,7 @@ from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unpro
 from fhir_server.terminology.code_system import CodeSystem, Concept, Designation, designated, designations
 from fhir_server.terminology.compose_filter import Test, filter_test
 
+OID: Final = "urn:oid:"
 MAX_NESTING: Final = 16
 """Levels of value sets that include each other."""
 MAX_INCLUDED: Final = 1_000
@@ -134,10 +135,23 @@ class ValueSet:
         answers: list[bool | None] = []
         if "system" in part:
             if system not in ("", part["system"]):
-                return False
+                return self._perhaps(part, system, code)
             answers.append(self._selected(part, code))
         answers.extend(self._nested(url).contains(system, code) for url in part.get("valueSet", ()))
         return _all(answers) if answers else False
+
+    def _perhaps(self, part: Definition, system: str, code: str) -> bool | None:
+        """Return None when a part of another system may select a code after all.
+
+        An OID and a URL may name one system. Unless both are here and thus known to differ, a code that the part has
+        under the other name is not refused: it could not be checked.
+        """
+        other = part["system"]
+        if other.startswith(OID) is system.startswith(OID):
+            return False
+        if self._sources.code_system(other) and self._sources.code_system(system):
+            return False
+        return False if self._selected(part, code) is False else None
 
     def _selected(self, part: Definition, code: str) -> bool | None:
         if "concept" in part:

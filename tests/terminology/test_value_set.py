@@ -125,6 +125,18 @@ def test_lists_need_no_code_system() -> None:
     assert [member.display for member in known.members(URL)] == ["X"]
 
 
+def test_an_oid_and_a_url_may_name_one_system() -> None:
+    oid = "urn:oid:1.2.3"
+    known = terminology(value_set(URL, {"system": oid, "concept": [{"code": "bird"}]}))
+    assert known.contains(URL, oid, "bird") is True
+    assert known.contains(URL, OTHER, "bird") is None
+    assert known.contains(URL, ANIMALS, "bird") is None
+    assert known.contains(URL, OTHER, "stone") is False
+    assert known.contains(URL, "urn:oid:1.2.4", "bird") is False
+    both = terminology(value_set(URL, {"system": oid, "concept": [{"code": "bird"}]}), code_system(url=oid))
+    assert both.contains(URL, ANIMALS, "bird") is False
+
+
 def test_circles_are_said() -> None:
     known = terminology(
         value_set(URL, {"valueSet": [f"{URL}/b"]}), value_set(f"{URL}/b", {"system": ANIMALS}, {"valueSet": [URL]})
