@@ -10,14 +10,16 @@ from urllib.parse import quote, urlencode
 from fhir_server.access.decision import decide
 from fhir_server.foundation.dates import parse_instant
 from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import Link, bundle, history_entry
 from fhir_server.interactions.read import unknown
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.subset import subset_asked
 from fhir_server.search.parse import GENERAL
 from fhir_server.search.result_parameters import CURSOR
 from fhir_server.storage.store import History, Reader
 
-KNOWN: Final = frozenset({"_count", "_since", "_at", CURSOR})
+KNOWN: Final = frozenset({"_count", "_since", "_at", "_summary", "_elements", CURSOR})
 COUNT_DIGITS: Final = 9
 
 
@@ -25,7 +27,7 @@ async def history(request: Request, reader: Reader, runtime: Runtime) -> Respons
     """Return one page of versions. Raises NotFound when a resource has none that may be seen, BadRequest."""
     within = decide(request.grant, _level(request), request.resource_type)
     asked = _asked(request)
-    count = _count(asked.get("_count", ""), runtime)
+    count = 0 if asked.get("_summary") == "count" else _count(asked.get("_count", ""), runtime)
     page = await reader.history(
         History(
             request.resource_type,
@@ -42,9 +44,13 @@ async def history(request: Request, reader: Reader, runtime: Runtime) -> Respons
         known = await reader.read(request.resource_type, request.resource_id, within=within)
         if known is None:
             raise unknown(request)
-    entries = (history_entry(version, version.content, request.base_url) for version in page.versions)
+    entries = (history_entry(version, _shown(request, version), request.base_url) for version in page.versions)
     shown = tuple(dict.fromkeys(version.reference for version in page.versions))
     return Response(200, bundle("history", entries, _links(request, page.cursor), page.total), shown=shown)
+
+
+def _shown(request: Request, version: Version) -> bytes:
+    return version.content if version.is_deleted else subset_asked(version.content, request.parameters)
 
 
 def _level(request: Request) -> str:

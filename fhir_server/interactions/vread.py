@@ -7,6 +7,7 @@ from typing import Final
 
 from fhir_server.access.decision import decide
 from fhir_server.foundation.operation_outcome import Gone, NotFound
+from fhir_server.interactions.conditional import names_version
 from fhir_server.interactions.read import present
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.storage.store import Reader
@@ -15,7 +16,7 @@ VERSION_DIGITS: Final = 18
 
 
 async def vread(request: Request, reader: Reader, runtime: Runtime) -> Response:
-    """Return the version; raises NotFound, and Gone for the version that is the deletion."""
+    """Return the version, 304 when the client has it; raises NotFound, and Gone for the one that is the deletion."""
     within = decide(request.grant, "vread", request.resource_type)
     number = version_number(request.version_id)
     version = None
@@ -25,6 +26,8 @@ async def vread(request: Request, reader: Reader, runtime: Runtime) -> Response:
         raise NotFound(f"{request.resource_type}/{request.resource_id} has no version {request.version_id} to show.")
     if version.is_deleted:
         raise Gone(f"Version {number} of {version.reference} is its deletion.")
+    if request.if_none_match and names_version(request.if_none_match, version.version_id):
+        return Response(304, version_id=version.version_id, last_updated=version.last_updated)
     return present(request, version)
 
 

@@ -19,6 +19,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.governance import index_rows, kept_source, reindex_governed
 from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.subset import subset_asked
 from fhir_server.search.condition import ALWAYS, And, Condition, Exists, Not, Or, Related
 from fhir_server.search.index_row import IndexRow
 from fhir_server.search.match import Subject, match
@@ -146,6 +147,8 @@ def written(request: Request, version: Version, status: int) -> Response:
         content = b""
     elif request.prefer_return == "OperationOutcome":
         content = fhir_json.format(outcome([Issue("information", "informational", _sentence(version, status))]))
+    elif request.parameters:
+        content = subset_asked(content, request.parameters)
     return Response(
         status,
         content,

@@ -89,3 +89,11 @@ async def test_ccreate_asked_by_many_at_once_creates_one(ask: Ask) -> None:
     responses = await asyncio.gather(*asked)
     assert sorted(response.status for response in responses) == [200] * 19 + [201]
     assert len({response.location for response in responses}) == 1
+
+
+@pytest.mark.spec("http.html#parameters")
+async def test_create_answers_with_the_elements_that_are_asked(ask: Ask) -> None:
+    body = patient(gender="male", birthDate="1970-01-01")
+    made = parsed(await ask("create", "Patient", body=body, parameters=(("_elements", "gender"),)))
+    assert ("birthDate" in made, made["gender"]) == (False, "male")
+    assert parsed(await ask("read", "Patient", made["id"]))["birthDate"] == "1970-01-01"

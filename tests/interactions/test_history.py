@@ -80,3 +80,17 @@ async def test_history_at_and_since_an_instant(ask: Ask) -> None:
     assert [one["resource"]["gender"] for one in at["entry"]] == ["female"]
     since = parsed(await ask("history", "Patient", parameters=(("_since", instants[1]),)))
     assert [one["resource"]["gender"] for one in since["entry"]] == ["other", "female"]
+
+
+@pytest.mark.spec("http.html#parameters")
+async def test_history_summary_and_elements(ask: Ask) -> None:
+    await ask("update", "Patient", "p", body=patient(id="p", gender="male", birthDate="1970-01-01"))
+    await ask("delete", "Patient", "p")
+    for parameters in ((("_summary", "text"),), (("_elements", "gender"),)):
+        entries = parsed(await ask("history", "Patient", "p", parameters=parameters))["entry"]
+        shown = entries[1]["resource"]
+        assert ("birthDate" in shown, shown["meta"]["tag"][0]["code"]) == (False, "SUBSETTED")
+    counted = parsed(await ask("history", "Patient", "p", parameters=(("_summary", "count"),)))
+    assert (counted["total"], "entry" in counted) == (2, False)
+    with pytest.raises(BadRequest):
+        await ask("history", "Patient", "p", parameters=(("_summary", "x"),))

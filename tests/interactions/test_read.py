@@ -93,3 +93,10 @@ async def test_summary_and_elements_say_that_something_is_missing(ask: Ask) -> N
     assert "maritalStatus" in data
     elements = parsed(await ask("read", "Patient", "new-1", parameters=(("_elements", "gender"),)))
     assert set(elements) == {"resourceType", "id", "meta", "gender"}
+
+
+@pytest.mark.spec("http.html#cread")
+async def test_vread_of_what_the_client_has_is_304(ask: Ask) -> None:
+    await ask("create", "Patient", body=patient())
+    assert (await ask("vread", "Patient", "new-1", version_id="1", if_none_match='W/"1"')).status == 304
+    assert (await ask("vread", "Patient", "new-1", version_id="1", if_none_match='W/"2"')).status == 200
