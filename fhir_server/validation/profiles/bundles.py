@@ -25,11 +25,25 @@ def check_bundle(bundle: Place, run: Run) -> None:
             for place in _references(entry):
                 _check_reference(place, run)
     if kind in _FIRST and entries:
-        first = entries[0].value.get("resource", {}).get("resourceType")
-        if first != _FIRST[kind]:
-            run.add("bundle-first", entries[0], kind, _FIRST[kind])
-        elif kind == "document":
-            _check_reached(entries, run)
+        _check_first(entries, kind, run)
+    _check_links(bundle, run)
+
+
+def _check_first(entries: list[Place], kind: str, run: Run) -> None:
+    first = entries[0].value.get("resource", {}).get("resourceType")
+    if first != _FIRST[kind]:
+        run.add("bundle-first", entries[0], kind, _FIRST[kind])
+    elif kind == "document":
+        _check_held(entries[0], run)
+        _check_reached(entries, run)
+
+
+def _check_links(bundle: Place, run: Run) -> None:
+    links = list(items(bundle, "link", "link"))
+    relations = [link.value.get("relation") for link in links]
+    for link in links:
+        if relations.index(link.value.get("relation")) != link.position:
+            run.add("bundle-link", link, link.value.get("relation"))
 
 
 def _check_full_url(entry: Place, kind: str, run: Run) -> None:
@@ -41,8 +55,8 @@ def _check_full_url(entry: Place, kind: str, run: Run) -> None:
     place = Place(full_url, entry, "fullUrl", "fullUrl")
     if ":" not in full_url:
         run.add("bundle-full-url-relative", place, full_url)
-    elif resource and "id" in resource and not full_url.startswith("urn:"):
-        tail = f"/{resource['resourceType']}/{resource['id']}"
+    elif resource and not full_url.startswith("urn:"):
+        tail = f"/{resource['resourceType']}/{resource.get('id', '')}"
         if parse_reference(full_url).target_type and not full_url.endswith(tail):
             run.add("bundle-full-url-id", place, full_url, tail)
 
@@ -63,6 +77,14 @@ def _references(place: Place) -> Iterator[Place]:
 def _check_reference(place: Place, run: Run) -> None:
     if place.value.startswith("urn:") and run.target(place.value, place)[1] is None:
         run.add("bundle-reference", place, place.value)
+
+
+def _check_held(entry: Place, run: Run) -> None:
+    """Check that a document holds all that its Composition refers to."""
+    for composition in items(entry, "resource", "resource"):
+        for place in _references(composition):
+            if not place.value.startswith("#") and run.target(place.value, place)[0] != "bundled":
+                run.add("bundle-reference", place, place.value)
 
 
 def _check_reached(entries: list[Place], run: Run) -> None:

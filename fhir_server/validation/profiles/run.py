@@ -110,8 +110,9 @@ class Run:
                 return "contained", container
             found = items(container, "contained", "contained")
             return "contained", next((item for item in found if item.value.get("id") == reference[1:]), None)
-        entry = self._entry(reference.partition("#")[0], container)
-        if entry is not None:
+        plain, _, version = reference.partition("#")[0].partition("/_history/")
+        entry = self._entry(plain, container)
+        if entry is not None and version in ("", entry.value.get("meta", {}).get("versionId")):
             return "bundled", entry
         resolve = self.environment.resolve
         resource = resolve(reference) if resolve else None

@@ -237,6 +237,12 @@ TEXTS: Final[Mapping[str, Text]] = {
         "No entry has the fullUrl {0} that this reference names: add the entry or mend the reference.",
         "Aucune entrée n'a le fullUrl {0} que cette référence désigne : ajoutez l'entrée ou corrigez la référence.",
     ),
+    "bundle-link": Text(
+        "error",
+        "invalid",
+        "There is a link with the relation {0} already: keep one.",
+        "Un lien a déjà la relation {0} : n'en gardez qu'un.",
+    ),
     "bundle-first": Text(
         "error",
         "invalid",

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from fhir_server import fhirpath
+from fhir_server.fhirpath.values.quantity import from_fhir
 from fhir_server.foundation import fhir_json
-from fhir_server.validation.profiles.place import Place
+from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.validation.profiles.place import Place, node_of
 from fhir_server.validation.profiles.run import Run
 
 Check = Callable[[Place, Run], None]
@@ -62,18 +65,35 @@ def _content_check(message_id: str, compare: Callable[[Any, Any], bool], wanted:
 
 
 def _bound_check(message_id: str, sign: int, bound: Any) -> Check:
-    shown = bound.get("value") if isinstance(bound, dict) else bound
+    if isinstance(bound, dict):
+        return _quantity_check(message_id, sign, bound)
 
     def check(place: Place, run: Run) -> None:
         value = place.value
-        if isinstance(bound, dict) and isinstance(value, dict) and value.get("code") == bound.get("code"):
-            value = value.get("value")
-        if isinstance(value, _NUMBERS) and isinstance(shown, _NUMBERS):
-            if (value - shown) * sign < 0:
-                run.add(message_id, place, shown)
-        elif isinstance(value, str) and isinstance(shown, str) and (value < shown if sign > 0 else value > shown):
+        if isinstance(value, _NUMBERS) and isinstance(bound, _NUMBERS):
+            if (value - bound) * sign < 0:
+                run.add(message_id, place, bound)
+        elif isinstance(value, str) and isinstance(bound, str) and (value < bound if sign > 0 else value > bound):
             # Dates of the same form sort as text.
-            run.add(message_id, place, shown)
+            run.add(message_id, place, bound)
+
+    return check
+
+
+def _quantity_check(message_id: str, sign: int, bound: Mapping[str, Any]) -> Check:
+    """Return the check of a quantity, which may be in another unit of the same kind."""
+    expression = fhirpath.compile("$this >= %bound" if sign > 0 else "$this <= %bound")
+    unit = str(bound.get("code", ""))
+    context = fhirpath.Context(variables={"bound": [from_fhir(Decimal(str(bound.get("value", 0))), unit)]})
+
+    def check(place: Place, run: Run) -> None:
+        try:
+            holds = expression.is_true(node_of(place), context)
+        except FhirError as error:
+            run.add("invariant-unchecked", place, message_id, error)
+            return
+        if holds is False:
+            run.add(message_id, place, f"{bound.get('value')} {unit}")
 
     return check
 

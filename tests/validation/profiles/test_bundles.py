@@ -74,3 +74,14 @@ def test_an_entry_is_judged_by_the_profiles_it_names(check: Check, made: Made) -
     named = made("named", "Practitioner", {"path": "Practitioner.gender", "min": 1})
     bundle = document(entry(1, DOCTOR | {"meta": {"profile": [named["url"]]}}))
     assert check(bundle, made("p", "Bundle"), named) == [("error", "minimum", "Bundle.entry[1].resource.gender")]
+
+
+def test_a_document_holds_what_its_composition_refers_to(check: Check, made: Made) -> None:
+    found = check(document(entry(1, DOCTOR), author="Practitioner/9"), made("p", "Bundle"))
+    assert ("error", "bundle-reference", "Bundle.entry[0].resource.author[0].reference") in found
+
+
+def test_a_relation_is_linked_once(check: Check, made: Made) -> None:
+    links = [{"relation": relation, "url": "http://example.org"} for relation in ("self", "next", "self")]
+    bundle = {"resourceType": "Bundle", "type": "collection", "link": links}
+    assert check(bundle, made("p", "Bundle")) == [("error", "bundle-link", "Bundle.link[2]")]

@@ -139,3 +139,12 @@ def test_an_unknown_profile_and_one_for_another_type_are_said(check: Check, made
         ("warning", "profile-unknown", "Patient"),
         ("error", "profile-other-type", "Patient"),
     ]
+
+
+@pytest.mark.parametrize(("value", "unit", "is_right"), [(2, "kg", True), (500, "g", False), (1500, "g", True)])
+def test_a_bound_may_be_in_another_unit(check: Check, made: Made, value: int, unit: str, is_right: bool) -> None:
+    bound = {"value": 1, "system": "http://unitsofmeasure.org", "code": "kg"}
+    element = {"path": "Observation.value[x]", "type": [{"code": "Quantity"}], "minValueQuantity": bound}
+    resource = observation(valueQuantity={"value": value, "system": "http://unitsofmeasure.org", "code": unit})
+    found = check(resource, made("p", "Observation", element))
+    assert found == ([] if is_right else [("error", "too-small", "Observation.value")])
