@@ -102,6 +102,13 @@ class Terminology:
         message = wrong_display(concept, display, given)
         return Validation(not message, message, system, concept.code, concept.display or "".join(given[:1]))
 
+    def lookup(self, canonical: str, code: str) -> tuple[CodeSystem, Concept]:
+        """Return a code system and its concept of a code; raise NotFound (404) when one of them is not here."""
+        code_system = self.code_system(canonical)
+        if code_system is None:
+            raise NotFound(f"The code system {canonical} is not here: add a package that holds it.")
+        return code_system, code_system.lookup(code)
+
     def validate_in_system(self, system: str, code: str, display: str = "") -> Validation:
         """Validate a code, and its display when one is given, against its code system."""
         grammar, code_system = self.grammar(system), self.code_system(system)
