@@ -198,14 +198,29 @@ async def test_patch_in_a_bundle(ask: Ask) -> None:
         )
 
 
-async def test_patch_in_a_transaction_points_at_what_the_transaction_makes(ask: Ask) -> None:
+def replacing_subject(kind: str) -> dict[str, Any]:
+    reference = {"reference": "urn:uuid:1"}
+    if kind == "json":
+        return binary({"op": "replace", "path": "/subject", "value": reference})
+    part = [
+        {"name": "type", "valueCode": "replace"},
+        {"name": "path", "valueString": "Observation.subject"},
+        {"name": "value", "valueReference": reference},
+    ]
+    return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+
+
+@pytest.mark.parametrize("kind", ["json", "fhirpath"])
+@pytest.mark.parametrize("if_none_exist", [None, "identifier=urn:s|1"])
+async def test_patch_in_a_transaction_points_at_what_the_transaction_makes(
+    ask: Ask, kind: str, if_none_exist: str | None
+) -> None:
+    await ask("create", "Patient", body=NAMED)
     await ask("update", "Observation", "o", body=observation("Patient/p", id="o"))
-    value = {"name": "value", "valueReference": {"reference": "urn:uuid:1"}}
-    part = [{"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Observation.subject"}, value]
-    patching = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+    asked = {"method": "POST", "url": "Patient"} | ({"ifNoneExist": if_none_exist} if if_none_exist else {})
     entries = [
-        {"request": {"method": "PATCH", "url": "Observation/o"}, "resource": patching},
-        {"request": {"method": "POST", "url": "Patient"}, "resource": patient(), "fullUrl": "urn:uuid:1"},
+        {"request": {"method": "PATCH", "url": "Observation/o"}, "resource": replacing_subject(kind)},
+        {"request": asked, "resource": patient(), "fullUrl": "urn:uuid:1"},
     ]
     done = parsed(await ask("transaction", body={"resourceType": "Bundle", "type": "transaction", "entry": entries}))
     patient_id = done["entry"][1]["response"]["location"].split("/")[-3]

@@ -3,7 +3,7 @@
 Spec: http.html#trules
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,8 @@ from fhir_server.foundation.operation_outcome import FhirError, Unprocessable
 from fhir_server.interactions.bundle.entries import Entry, elements_of, in_entry, read_entry
 from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.bundle.route import is_id
+from fhir_server.interactions.patching.change import Resource
+from fhir_server.interactions.patching.formats import relinked
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.interactions.write import prepare
 
@@ -40,6 +42,14 @@ def plan(request: Request, runtime: Runtime) -> list[Planned]:
     entries = [_identified(entry, runtime) for entry in _entries(request)]
     table = _table(entries)
     return [_planned(entry, table, runtime) for entry in entries]
+
+
+def relink(request: Request, links: Callable[[Resource], Resource], runtime: Runtime) -> Request:
+    """Return a request whose resource, or patch, points where the links lead."""
+    assert request.resource is not None
+    if request.interaction == "patch":
+        return replace(request, resource=relinked(request.resource, links, runtime.limits.depth))
+    return replace(request, resource=links(request.resource))
 
 
 def identity_of(request: Request) -> str:
@@ -87,7 +97,7 @@ def _planned(entry: Entry, table: dict[str, str], runtime: Runtime) -> Planned:
     links = Links(table)
     try:
         if request.resource is not None:
-            request = replace(request, resource=links.relink(request.resource, entry.full_url))
+            request = relink(request, lambda resource: links.relink(resource, entry.full_url), runtime)
         request = prepare(request, runtime)
     except FhirError as refusal:
         raise in_entry(refusal, entry.index) from None

@@ -14,7 +14,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.entries import in_entry
 from fhir_server.interactions.bundle.envelope import bundle, response_entry
 from fhir_server.interactions.bundle.links import Links
-from fhir_server.interactions.bundle.plan import Planned, plan
+from fhir_server.interactions.bundle.plan import Planned, plan, relink
 from fhir_server.interactions.conditional import criteria_of, find_match
 from fhir_server.interactions.governance import settle
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -163,7 +163,7 @@ class Run:
         table = dict(self._moved)
         for reference in entry.conditional_references:
             table[reference] = await self._resolved(reference, request)
-        linked = replace(request, resource=Links(table).relink(request.resource))
+        linked = relink(request, Links(table).relink, self._runtime)
         return prepare(linked, self._runtime) if request.interaction == "patch" else linked
 
     async def _resolved(self, reference: str, request: Request) -> str:

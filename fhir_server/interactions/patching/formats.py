@@ -3,8 +3,11 @@
 Spec: http.html#patch
 """
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest, UnsupportedMediaType
@@ -16,6 +19,7 @@ from fhir_server.interactions.patching.xml_patch import xml_patch
 JSON_PATCH: Final = "application/json-patch+json"
 XML_PATCH: Final = "application/xml-patch+xml"
 PATCHES: Final = (JSON_PATCH, XML_PATCH)
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class UnknownPatch(UnsupportedMediaType):
@@ -42,15 +46,31 @@ def change_of(content: bytes, media_type: str, resource: Resource | None, depth:
     return fhirpath_patch(resource)
 
 
+def relinked(resource: Resource, relink: Callable[[Resource], Resource], depth: int) -> Resource:
+    """Return a patch of a bundle with its links replaced, also those of a JSON Patch within a Binary."""
+    resource = relink(resource)
+    if resource.get("resourceType") != "Binary" or _media_type(resource) != JSON_PATCH:
+        return resource
+    operations = relink({"patch": _list(_data(resource), depth)})["patch"]
+    return {**resource, "data": b64encode(_encode(operations)).decode()}
+
+
 def _of_binary(binary: Resource, depth: int) -> Change:
-    media_type = str(binary.get("contentType", ""))
-    if media_type.partition(";")[0].strip().lower() not in PATCHES:
+    media_type = _media_type(binary)
+    if media_type not in PATCHES:
         raise UnknownPatch(f"A Binary of {media_type[:80]!r} is no patch; {' and '.join(PATCHES)} are.")
+    return change_of(_data(binary), media_type, None, depth)
+
+
+def _media_type(binary: Resource) -> str:
+    return str(binary.get("contentType", "")).partition(";")[0].strip().lower()
+
+
+def _data(binary: Resource) -> bytes:
     try:
-        content = b64decode(binary.get("data", ""), validate=True)
+        return b64decode(binary.get("data", ""), validate=True)
     except (ValueError, TypeError):
         raise BadRequest("The data of the Binary is no base64.", "Binary.data") from None
-    return change_of(content, media_type, None, depth)
 
 
 def _list(content: bytes, depth: int) -> Any:
