@@ -3,7 +3,7 @@ import pytest
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.parse import parse
-from fhir_server.search.value_sets import value_sets
+from fhir_server.search.special.value_sets import value_sets
 
 PARAMETERS = Parameters()
 
