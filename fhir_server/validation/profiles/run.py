@@ -110,9 +110,8 @@ class Run:
                 return "contained", container
             found = items(container, "contained", "contained")
             return "contained", next((item for item in found if item.value.get("id") == reference[1:]), None)
-        plain, _, version = reference.partition("#")[0].partition("/_history/")
-        entry = self._entry(plain, container)
-        if entry is not None and version in ("", entry.value.get("meta", {}).get("versionId")):
+        entry = self._entry(reference.partition("#")[0], container)
+        if entry is not None:
             return "bundled", entry
         resolve = self.environment.resolve
         resource = resolve(reference) if resolve else None
@@ -168,4 +167,7 @@ def _full_urls(bundle: Place) -> Iterator[tuple[str, Place]]:
     for entry in items(bundle, "entry", "entry"):
         for resource in items(entry, "resource", "resource"):
             if "fullUrl" in entry.value:
-                yield entry.value["fullUrl"], resource
+                full_url, version_id = entry.value["fullUrl"], resource.value.get("meta", {}).get("versionId")
+                yield full_url, resource
+                if version_id:
+                    yield f"{full_url}/_history/{version_id}", resource
