@@ -97,7 +97,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
             "launch/patient": bool(self.patient_of(user)),
             "launch/encounter": bool(context.encounter),
         }
-        can_pick = self.pickers - ({"launch/patient"} if user.kind == "patient" else frozenset())
+        can_pick = self.pickers - ({"launch/patient"} if user.kind != "professional" else frozenset())
         if not known["launch/patient"] and "launch/patient" not in can_pick:
             can_pick = frozenset()
         return can_pick | {scope for scope, is_known in known.items() if is_known}

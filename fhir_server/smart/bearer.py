@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import msgspec
 
-from fhir_server.access.grant import Grant
+from fhir_server.access.grant import App, Grant
 from fhir_server.foundation.operation_outcome import Unauthenticated
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
@@ -45,6 +45,14 @@ class Live(msgspec.Struct, frozen=True):
         """Return the caller's name."""
         return self.client.name if self.user is None else self.user.display
 
+    @property
+    def app(self) -> App | None:
+        """Return the app of the catalogue that calls; None for other software, which no app's consent bounds."""
+        client = self.client
+        if self.user is None or not client.purpose:
+            return None
+        return App(client.actor or f"Device/{client.client_id}", client.purpose, client.catalogue == "application")
+
 
 class Bearer:
     """The verifier of bearer tokens. Tokens are neither kept nor logged, only their SHA-256."""
@@ -73,7 +81,7 @@ class Bearer:
         live = await find_live(self._authorization, token.strip())
         if live is None:
             raise NoBearer("The access token is expired, revoked or not one of this server.", "invalid_token")
-        grant = live.claims.grant(live.display)
+        grant = live.claims.grant(live.display, live.app)
         if ended == self._ended:  # else it may have been revoked while we asked the store
             self._keep(key, live, grant)
         return grant

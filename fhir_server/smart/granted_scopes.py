@@ -18,6 +18,7 @@ _OTHER_SCOPES = (*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES)
 
 SCOPES_OF_USERS = {
     "patient": parse_scopes("patient/*.cruds"),
+    "representative": parse_scopes("patient/*.cruds"),
     "professional": parse_scopes("user/*.cruds"),
     "system": parse_scopes("system/*.cruds"),
 }
@@ -27,7 +28,10 @@ context `patient/` narrows him to that record."""
 
 _WITH_PATIENT = parse_scopes("user/*.cruds patient/*.cruds")
 _URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"
-_DEFAULT_CONTEXTS: dict[str, tuple[str, ...]] = {"patient": ("launch/patient",)}
+_DEFAULT_CONTEXTS: dict[str, tuple[str, ...]] = {
+    "patient": ("launch/patient",),
+    "representative": ("launch/patient",),
+}
 
 
 def granted_scopes(

@@ -19,7 +19,11 @@ _KIND = "user"
 _LOGIN_KIND = "login"
 _SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 256
-_ACTOR_TYPES = {"patient": ("Patient",), "professional": ("Practitioner", "PractitionerRole")}
+_ACTOR_TYPES = {
+    "patient": ("Patient",),
+    "representative": ("RelatedPerson",),
+    "professional": ("Practitioner", "PractitionerRole"),
+}
 T = TypeVar("T")
 
 
@@ -29,12 +33,13 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     `actor` is his own resource ("Patient/1", "Practitioner/1"); `profession` a code of the French habilitation matrix
     ("10" doctor, "21" pharmacist ...); `organizations` are references that act with him. `password_hash` is empty for
     who signs in elsewhere. Of a professional: `national_id` is 8 and the RPPS number, `sector` a code of TRE_R02
-    ("SA07"), `is_regulator` says that he may open records for the emergency call centre.
+    ("SA07"), `is_regulator` says that he may open records for the emergency call centre. `represents` is the id of the
+    patient whom a representative acts for.
     """
 
     user_id: str
     login: str
-    kind: Literal["patient", "professional"]
+    kind: Literal["patient", "representative", "professional"]
     actor: str
     display: str
     profession: str = ""
@@ -44,10 +49,13 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     national_id: str = ""
     sector: str = ""
     is_regulator: bool = False
+    represents: str = ""
 
     @property
     def patient_id(self) -> str:
-        """Return the id of the patient that he is, or ""."""
+        """Return the id of the patient that he is, or acts for, or ""."""
+        if self.kind == "representative":
+            return self.represents
         return self.actor.removeprefix("Patient/") if self.kind == "patient" else ""
 
 
@@ -174,3 +182,5 @@ def _check_person(user: User) -> None:
     resource_type, _, resource_id = user.actor.partition("/")
     if resource_type not in _ACTOR_TYPES[user.kind] or not resource_id:
         raise Unprocessable(f"The actor of a {user.kind} is a reference such as {_ACTOR_TYPES[user.kind][0]}/1.")
+    if (user.kind == "representative") != bool(user.represents):
+        raise Unprocessable("A representative, and nobody else, represents a patient.")

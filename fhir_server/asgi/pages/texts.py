@@ -13,8 +13,8 @@ TEXTS = {
         "minutes": "minute(s).",
         "consent_title": "Autoriser l’accès",
         "asks": "demande l’autorisation d’accéder à des données de santé.",
-        "in_own_record": "Dans votre dossier, cette application pourra :",
-        "in_their_records": "Dans les dossiers auxquels vous avez accès, ce logiciel pourra, en votre nom :",
+        "in_record_patient": "Dans votre dossier, cette application pourra :",
+        "in_record_professional": "Dans les dossiers auxquels vous avez accès, ce logiciel pourra, en votre nom :",
         "you_are": "Vous êtes connecté(e) en tant que",
         "choose": "Décochez ce que vous ne voulez pas autoriser.",
         "allow": "Autoriser",
@@ -81,6 +81,7 @@ TEXTS = {
         "code_title": "Code de validation",
         "code_help": "Le code de votre application, ou l’un de vos codes de secours.",
         "too_many": "Trop de demandes viennent de votre adresse. Réessayez dans une minute.",
+        "in_record_representative": "Dans le dossier de la personne que vous représentez, cette application pourra :",
     },
     "en": {
         "language": "Language",
@@ -94,8 +95,9 @@ TEXTS = {
         "minutes": "minute(s).",
         "consent_title": "Allow access",
         "asks": "asks for access to health data.",
-        "in_own_record": "In your record, this app will be able to:",
-        "in_their_records": "In the records that you have access to, this software will be able to, in your name:",
+        "in_record_patient": "In your record, this app will be able to:",
+        "in_record_professional": "In the records that you have access to, this software will be able to, "
+        "in your name:",
         "you_are": "You are signed in as",
         "choose": "Untick what you do not want to allow.",
         "allow": "Allow",
@@ -162,5 +164,6 @@ TEXTS = {
         "code_title": "Verification code",
         "code_help": "The code of your app, or one of your recovery codes.",
         "too_many": "Too many requests come from your address. Try again in a minute.",
+        "in_record_representative": "In the record of the person whom you represent, this app will be able to:",
     },
 }

@@ -24,7 +24,8 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `scopes` is the most it may ever get; `redirect_uris` are compared character for character. `jwks` is a JWK Set of
     public keys, `jwks_uri` an address of one. `actor` is the reference of the Device (or Organization) that it acts as.
-    `catalogue` names where it was referenced: "application", "software" or "" when it was not. `is_operator`: a
+    `catalogue` names where it was referenced: "application", "software" or "" when it was not. `purpose` is what an
+    app of the catalogue is there for ("care"): with one, each patient's own consents bound it. `is_operator`: a
     system client that is trusted with every record. `is_launch_host`: a host software that launches apps.
     `is_pending`: it registered itself and no operator approved it yet; `registration_hash` is that of its own token.
     """
@@ -40,6 +41,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     secret_hash: str = ""
     actor: str = ""
     catalogue: Literal["", "application", "software"] = ""
+    purpose: str = ""
     is_operator: bool = False
     is_launch_host: bool = False
     is_disabled: bool = False

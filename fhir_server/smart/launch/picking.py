@@ -64,7 +64,7 @@ def _bound(asked: AuthorizationRequest, user: User) -> LaunchContext:
 
 def grant_of(user: User, asked: AuthorizationRequest) -> Grant:
     """Return the grant under which choices are looked up: what the person himself may read."""
-    context = "patient" if user.kind == "patient" else "user"
+    context = "user" if user.kind == "professional" else "patient"
     return Grant(
         kind=user.kind,
         actor=user.actor,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fhir_server.access.grant import Grant
+from fhir_server.access.grant import App, Grant
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
@@ -40,7 +40,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     purpose_of_use: str = ""
     reason: str = ""
 
-    def grant(self, display: str) -> Grant:
+    def grant(self, display: str, app: App | None = None) -> Grant:
         """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
         return Grant(
             kind=self.kind,
@@ -56,6 +56,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             display=display,
             purpose_of_use=self.purpose_of_use,
             reason=self.reason,
+            app=app,
         )
 
 
