@@ -39,11 +39,12 @@ def _check_first(entries: list[Place], kind: str, run: Run) -> None:
 
 
 def _check_links(bundle: Place, run: Run) -> None:
-    links = list(items(bundle, "link", "link"))
-    relations = [link.value.get("relation") for link in links]
-    for link in links:
-        if relations.index(link.value.get("relation")) != link.position:
-            run.add("bundle-link", link, link.value.get("relation"))
+    seen: set[str] = set()
+    for link in items(bundle, "link", "link"):
+        relation = str(link.value.get("relation"))
+        if relation in seen:
+            run.add("bundle-link", link, relation)
+        seen.add(relation)
 
 
 def _check_full_url(entry: Place, kind: str, run: Run) -> None:

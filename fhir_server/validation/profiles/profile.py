@@ -70,7 +70,8 @@ class Profiles:
         seen = (id(place.value), canonical)
         if seen in run.seen:
             return
-        run.seen.add(seen)
+        if place.value.__class__ is dict:  # Equal primitives may be one object in several places.
+            run.seen.add(seen)
         if not self.is_known(canonical):
             if not is_core(canonical):
                 run.add("profile-unknown", place, canonical)
@@ -78,23 +79,25 @@ class Profiles:
         if run.depth > MAX_DEPTH:
             run.add("too-deep", place)
             return
+        before = run.error_count
+        self._run(place, canonical, run)
+        run.verdicts[seen] = run.error_count == before
+
+    def _run(self, place: Place, canonical: str, run: Run) -> None:
         try:
             check = self._compiled(canonical)
         except NoSnapshot as error:
             run.add("profile-unbuilt", place, canonical, error)
-            return
         except (FhirError, RecursionError) as error:
             run.add("profile-broken", place, canonical, error)
-            return
-        before = run.error_count
-        if check is not None:
-            check(place, run)
-        run.verdicts[seen] = run.error_count == before
+        else:
+            if check is not None:
+                check(place, run)
 
     def conforms_place(self, place: Place, canonical: str, run: Run) -> bool:
         """Tell whether a value meets a profile; an unknown profile is met, and said to be unchecked."""
         key = (id(place.value), canonical)
-        if key in run.verdicts:
+        if key in run.verdicts and place.value.__class__ is dict:
             return run.verdicts[key]
         if not self.is_known(canonical):
             if not is_core(canonical):

@@ -70,6 +70,8 @@ class Run:
         self.verdicts: dict[tuple[int, str], bool] = above.verdicts if above else {}
         self.depth: int = above.depth + 1 if above else 0
         self._entries: dict[str, Place] | None = above._entries if above else None
+        self._elsewhere: dict[str, Place | None] = above._elsewhere if above else {}
+        self._contained: dict[int, dict[str, Place]] = above._contained if above else {}
         self.doubts: list[str] = above.doubts if above else []
         self.context: Context = above.context if above else self._context()
 
@@ -108,14 +110,23 @@ class Run:
         if reference.startswith("#"):
             if reference == "#":
                 return "contained", container
-            found = items(container, "contained", "contained")
-            return "contained", next((item for item in found if item.value.get("id") == reference[1:]), None)
+            return "contained", self._contained_in(container).get(reference[1:])
         entry = self._entry(reference.partition("#")[0], container)
         if entry is not None:
             return "bundled", entry
-        resolve = self.environment.resolve
-        resource = resolve(reference) if resolve else None
-        return "referenced", None if resource is None else of_resource(resource)
+        if reference not in self._elsewhere:
+            resolve = self.environment.resolve
+            resource = resolve(reference) if resolve else None
+            # Kept, for verdicts know values by their identity.
+            self._elsewhere[reference] = None if resource is None else of_resource(resource)
+        return "referenced", self._elsewhere[reference]
+
+    def _contained_in(self, container: Place) -> Mapping[str, Place]:
+        key = id(container.value)
+        if key not in self._contained:
+            found = items(container, "contained", "contained")
+            self._contained[key] = {str(item.value.get("id")): item for item in found}
+        return self._contained[key]
 
     def entries(self) -> Mapping[str, Place]:
         """Return fullUrl -> resource of the Bundle at the root."""

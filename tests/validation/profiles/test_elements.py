@@ -148,3 +148,27 @@ def test_a_bound_may_be_in_another_unit(check: Check, made: Made, value: int, un
     resource = observation(valueQuantity={"value": value, "system": "http://unitsofmeasure.org", "code": unit})
     found = check(resource, made("p", "Observation", element))
     assert found == ([] if is_right else [("error", "too-small", "Observation.value")])
+
+
+def test_what_is_elsewhere_is_judged_when_it_can_be_had(check: Check, made: Made) -> None:
+    named = made("named", "Patient", {"path": "Patient.name", "min": 1})
+    kind = {"code": "Reference", "targetProfile": [named["url"]]}
+    profile = made("p", "Observation", {"path": "Observation.subject", "type": [kind]})
+    resource, asked = observation(subject={"reference": "Patient/1"}), list[str]()
+
+    def resolve(reference: str) -> dict[str, Any]:
+        asked.append(reference)
+        return {"resourceType": "Patient", "gender": "male"}
+
+    assert check(resource, profile, named) == []
+    assert check(resource, profile, named, resolve=resolve)[0] == ("error", "target-profile", "Observation.subject")
+    assert asked == ["Patient/1"]
+
+
+def test_the_same_primitive_in_two_places_is_judged_twice(check: Check, made: Made) -> None:
+    short = made("short", "string", {"path": "string", "maxLength": 2})
+    kind = {"code": "string", "profile": [short["url"]]}
+    profile = made("p", "Patient", {"path": "Patient.name.given", "type": [kind]})
+    given = "Anne"
+    found = check({"resourceType": "Patient", "name": [{"given": [given, given]}]}, profile, short)
+    assert [row[2] for row in found] == ["Patient.name[0].given[0]", "Patient.name[0].given[1]"]

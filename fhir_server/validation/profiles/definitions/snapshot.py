@@ -5,6 +5,7 @@ Spec: profiling.html#snapshot, structuredefinition.html#snapshot
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from threading import RLock
 from typing import Any, Final
 
 from fhir_server.foundation.operation_outcome import Unprocessable
@@ -40,6 +41,7 @@ class Snapshots:
         self._resolve = resolve
         self._kept = lru_cache(maxsize=_TREES)(self._make)
         self._under_way: list[str] = []
+        self._lock = RLock()
 
     def definition(self, canonical: str) -> Mapping[str, Any] | None:
         """Return the StructureDefinition of a canonical, or None.
@@ -52,7 +54,8 @@ class Snapshots:
 
     def tree(self, canonical: str) -> ElementNode:
         """Return the tree of a profile, to be read and not changed; raise NoSnapshot (422)."""
-        return self._kept(canonical)
+        with self._lock:
+            return self._kept(canonical)
 
     def elements(self, canonical: str) -> list[dict[str, Any]]:
         """Return the elements of a snapshot, with ids and paths, as `StructureDefinition.snapshot.element` has them."""
