@@ -27,6 +27,7 @@ from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.configuration import smart_configuration
 from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
+from fhir_server.terminology.terminology import Terminology
 
 DEPLOYMENT_VARIABLE = "FHIRSERVER_DEPLOYMENT"
 """How a worker process is told the settings and the address of its parent."""
@@ -56,7 +57,7 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings) -> SqliteStore:
     """Return the store of the settings, not yet opened."""
     return SqliteStore(Path(settings.data) / "fhir.sqlite")
 
@@ -73,7 +74,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def runtime_of(deployment: Deployment, store: Store, oauth_uris: tuple[tuple[str, str], ...] = ()) -> Runtime:
+def runtime_of(deployment: Deployment, store: SqliteStore, oauth_uris: tuple[tuple[str, str], ...] = ()) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
     base_urls = (deployment.base_url,)
     return Runtime(
@@ -84,6 +85,8 @@ def runtime_of(deployment: Deployment, store: Store, oauth_uris: tuple[tuple[str
         indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
         oauth_uris=oauth_uris,
+        terminology=Terminology(lambda canonical: None),
+        explain=store.explain,
     )
 
 

@@ -4,6 +4,7 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.htm
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ SHOWN = "20"
 INSIDE = replace(OPEN, client_id="server", display="this server, at sign-in")
 PROFESSIONALS = ("urn:oid:1.2.250.1.71.4.2.1", "https://rpps.esante.gouv.fr")
 ORGANIZATIONS = ("urn:oid:1.2.250.1.71.4.2.2", "https://finess.esante.gouv.fr", "https://sirene.fr")
+INS = tuple(f"urn:oid:1.2.250.1.213.1.4.{arc}" for arc in (8, 9, 10, 11))
+INS_LENGTH = 15
 Resource = dict[str, Any]
 
 
@@ -25,7 +28,11 @@ def outside_of(runtime: Runtime) -> Outside:
     """Return what the authorization server is lent; each look-up of a caller is under his own grant, and audited."""
 
     async def patients_of(grant: Grant, text: str) -> Sequence[Choice]:
-        return [(one["id"], _patient_words(one)) for one in await _find(runtime, grant, "Patient", *_named(text))]
+        if grant.purpose_of_use and not grant.patient_id:
+            found = await _identified(runtime, text)
+        else:
+            found = await _find(runtime, grant, "Patient", *_named(text))
+        return [(one["id"], _patient_words(one)) for one in found]
 
     async def encounters_of(grant: Grant, patient_id: str, text: str) -> Sequence[Choice]:
         found = await _find(runtime, grant, "Encounter", ("patient", patient_id), ("_sort", "-date"))
@@ -41,6 +48,23 @@ def outside_of(runtime: Runtime) -> Outside:
     return Outside(patients_of, encounters_of, practitioner_of, organization_of)
 
 
+async def _identified(runtime: Runtime, text: str) -> list[Resource]:
+    """Return the patients whom a whole INS number, or a name with a birth date, identify: for an emergency.
+
+    Choice: nobody browses the patients of others; who is in front of the professional can be named exactly.
+    """
+    words = text.replace("|", " ").replace("\\", " ").replace(",", " ").split()
+    numbers = [word for word in words if len(word) == INS_LENGTH and word[:1].isdigit()]
+    if numbers:
+        tokens = ",".join(f"{system}|{numbers[0]}" for system in INS)
+        return await _find(runtime, INSIDE, "Patient", ("identifier", tokens))
+    dates = [word for word in words if _is_date(word)]
+    names = [("name", word) for word in words if not word[:1].isdigit()]
+    if not dates or not names:
+        return []
+    return await _find(runtime, INSIDE, "Patient", ("birthdate", dates[0]), *names)
+
+
 async def _find(runtime: Runtime, grant: Grant, resource_type: str, *criteria: tuple[str, str]) -> list[Resource]:
     request = Request("search", grant, resource_type, parameters=(*criteria, ("_count", SHOWN)))
     bundle = msgspec.json.decode((await dispatch(request, runtime)).content)
@@ -54,6 +78,13 @@ async def _reference(runtime: Runtime, resource_type: str, systems: Sequence[str
     tokens = ",".join(f"{system}|{value}" for system in systems)
     found = await _find(runtime, INSIDE, resource_type, ("identifier", tokens))
     return f"{resource_type}/{found[0]['id']}" if len(found) == 1 else ""
+
+
+def _is_date(word: str) -> bool:
+    try:
+        return date.fromisoformat(word).isoformat() == word
+    except ValueError:
+        return False
 
 
 def _named(text: str) -> list[tuple[str, str]]:

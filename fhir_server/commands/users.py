@@ -11,8 +11,10 @@ from fhir_server.settings import Settings
 from fhir_server.smart.users import User
 
 
-def kind_of(actor: str) -> Literal["patient", "professional"]:
-    """Return what a person is by his own resource: `Patient/1` or `Practitioner/1`."""
+def kind_of(actor: str) -> Literal["patient", "professional", "representative"]:
+    """Return what a person is by his own resource: `Patient/1`, `Practitioner/1` or `RelatedPerson/1`."""
+    if actor.startswith("RelatedPerson/"):
+        return "representative"
     return "patient" if actor.startswith("Patient/") else "professional"
 
 

@@ -14,6 +14,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.governance import INDEXING, Indexing
 from fhir_server.interactions.patching.change import Change
 from fhir_server.search.parameters import Parameters
+from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 from fhir_server.storage.store import Reader, Search, Store, Transaction
 
 
@@ -120,6 +121,8 @@ class Runtime(msgspec.Struct, frozen=True):
     indexing: Indexing = INDEXING
     operations: tuple[Operation, ...] = ()
     oauth_uris: tuple[tuple[str, str], ...] = ()
+    terminology: Terminology = SPECIFIED_CODES
+    """What `:in`, `:not-in`, `:above` and `:below` ask."""
     explain: Callable[[Search], Awaitable[dict[str, Any]]] | None = None
     """How the store answers a search, for `_explain=true`; None when it cannot tell."""
 

@@ -57,6 +57,7 @@ def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
         (request.base_url,),
         microseconds(runtime.now()),
         Bounds(limits.count_default, limits.count_maximum),
+        runtime.terminology,
     )
     plan = planner.plan(query)
     condition, purpose = plan.condition, plan.purpose
