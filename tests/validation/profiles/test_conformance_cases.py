@@ -51,7 +51,7 @@ EXPLAINED: Final[dict[str, str]] = {
     "case: not what R4 4.0.1 says, but a policy of the tool or another reading of %resource": (
         "bundle-invariant contained-invariant dr-example-org pat-security-bad-string pat-security-bad-string1 "
         "bad-markdown-no-html ext-derived-circle xhtml-ctrl-source1 xhtml-ctrl-two-lang-bad type-ref-unchecked "
-        "aggregation-apart-good4 profile-compliesWith questionnaire-enableWhen-dw "
+        "aggregation-apart-good4 questionnaire-enableWhen-dw "
     ),
     "ours: to mend": (
         "document-bad-bad-sections patient-xver bundle-ihe-bad extb-ctxt-bad mr-covid-bnd1 patient-ig-bad "
@@ -115,5 +115,5 @@ def test_the_cases_pass_or_are_explained(shared: Path) -> None:
     assert len(cases) - len(failed) == PASSED
 
 
-PASSED: Final = 138
-"""Of 243; leaving out what needs terminology, packages that are not here, and questionnaires: 138 of 179."""
+PASSED: Final = 139
+"""Of 243; leaving out what needs terminology, packages that are not here, and questionnaires: 139 of 179."""

@@ -4,9 +4,12 @@ Spec: defining-extensions.html#context
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+PUBLICATION: Final = (CORE + "structuredefinition-", CORE + "regex")
 
 
 class Extension(msgspec.Struct, frozen=True):
@@ -36,6 +39,8 @@ def extension_facts(definition: Mapping[str, Any]) -> Extension:
     elements = (definition.get("snapshot") or definition.get("differential") or {}).get("element", ())
     # Choice: contexts by an element of a profile are not judged.
     is_judged = not any(kind == "element" and expression.startswith("http") for kind, expression in named)
+    # Choice: R4 puts the marks of its publication on resources of every type, whatever their contexts say.
+    is_judged = is_judged and not str(definition["url"]).startswith(PUBLICATION)
     return Extension(
         url=str(definition["url"]),
         is_modifier=bool(elements and elements[0].get("isModifier")),
