@@ -18,6 +18,7 @@ from fhir_server.interactions.trail import BACKLOG, drain
 
 LOG: Final = logging.getLogger("fhir_server")
 IDLE_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = 0.2
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 OnOpen = Callable[[], Awaitable[None]]
 
@@ -69,6 +70,12 @@ async def drain_when_idle(runtime: Runtime, pulse: Pulse) -> None:
 
 
 async def _drain_while(runtime: Runtime, pulse: Pulse, before: int) -> None:
-    while pulse.requests == before or await runtime.store.journal_length() > BACKLOG:
+    """Drain at once while nobody asks; while someone does, only what is too much, and with pauses for the writers."""
+    while True:
+        is_idle = pulse.requests == before
+        if not is_idle and await runtime.store.journal_length() <= BACKLOG:
+            return
         if not await drain(runtime):
             return
+        if not is_idle:
+            await asyncio.sleep(PAUSE_SECONDS)

@@ -16,11 +16,11 @@ from fhir_server.interactions.request import Runtime
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
 from fhir_server.storage.store import Transaction
 
-BATCH: Final = 200
+BATCH: Final = 50
 """Entries that one transaction turns into AuditEvents: writers wait no longer than that takes."""
 
-BACKLOG: Final = 5_000
-"""Entries that may wait when nobody looks; beyond it, `drain` when the store is idle comes too late."""
+BACKLOG: Final = 50_000
+"""Entries that may wait for an idle moment, some 6 MB; beyond it they are turned a few at a time under load too."""
 
 
 async def drain_all(runtime: Runtime) -> None:

@@ -20,11 +20,15 @@ UNREAD: Final = frozenset(
 """Names of elements that say nothing in words: addresses, keys, bytes; the narrative is read as such."""
 MAXIMUM_CHARACTERS: Final = 1_000_000
 """Choice: what a resource says beyond this is not found by its words."""
+WITHOUT_WORDS: Final = frozenset({"AuditEvent"})
+"""Choice: traces are found by who, what and when. Words would double what each access costs."""
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
 def text_rows(resource: dict[str, Any], emit: Emit) -> None:
     """Write the words of a resource: what it contains, and what extensions say, among them."""
+    if resource["resourceType"] in WITHOUT_WORDS:
+        return
     narrative = resource.get("text")
     told = _words(_told(narrative.get("div", ""))) if isinstance(narrative, dict) else set[str]()
     if told:
