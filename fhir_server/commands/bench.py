@@ -93,6 +93,7 @@ async def _run(plan: Plan, console: Console) -> Report:
             host, _, port = base.removeprefix("http://").removesuffix("/fhir").partition(":")
             bearer = await asyncio.to_thread(token, base, CLIENT.client_id, Path(folder) / "key.json", SCOPE)
             target = Target(host, int(port), pid, bearer)
+            await _settle(target)
             figures = await _measure_all(plan, target, known, progress)
             after = resident_bytes(pid)
         disk = disk_bytes(Path(folder))
@@ -151,6 +152,13 @@ async def _answers(base: str) -> None:
     host, _, port = base.removeprefix("http://").removesuffix("/fhir").partition(":")
     connection = Connection(host, int(port))
     await connection.send(Call("GET", "/fhir/metadata"))
+    connection.close()
+
+
+async def _settle(target: Target) -> None:
+    """Let the server finish what the population left to do: its audit trail, which a question about it completes."""
+    connection = Connection(target.host, target.port, target.token)
+    await connection.send(Call("GET", "/fhir/AuditEvent?_count=0"))
     connection.close()
 
 
