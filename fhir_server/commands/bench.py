@@ -168,7 +168,7 @@ WRITES = ("create", "transaction")
 def cases(known: Known) -> dict[str, Callable[[int], Call]]:
     """Return what is measured: a name, and the request number `n` of it."""
     people = Population(seed=99)
-    observation = people.observation(f"Patient/{known.patients[0]}", 0, date(2026, 1, 1))
+    drafts = [people.observation("", index, date(2026, 1, 1)) for index in range(50)]
     bundles = [fhir_json.format(people.bundle(observations=99)) for _ in range(8)]
     observations = [
         fhir_json.format(people.observation(f"Patient/{patient}", index, date(2026, 1, 1)))
@@ -179,6 +179,12 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
 
     def pick(values: list[str], number: int) -> str:
         return values[(number * 7919) % len(values)]
+
+    def update(number: int) -> Call:
+        place = (number * 7919) % len(known.observations)
+        subject = {"reference": f"Patient/{known.patients[place // OBSERVATIONS]}"}
+        resource = {**drafts[number % 50], "id": known.observations[place], "subject": subject}
+        return Call("PUT", f"/fhir/Observation/{known.observations[place]}", fhir_json.format(resource))
 
     return {
         "read Patient": lambda n: Call("GET", f"/fhir/Patient/{pick(known.patients, n)}"),
@@ -194,11 +200,7 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
         ),
         "create Observation": lambda n: Call("POST", "/fhir/Observation", observations[n % 50], expected=201),
         "create Patient": lambda n: Call("POST", "/fhir/Patient", patients[n % 50], expected=201),
-        "update Observation": lambda n: Call(
-            "PUT",
-            f"/fhir/Observation/{pick(known.observations, n)}",
-            fhir_json.format({**observation, "id": pick(known.observations, n)}),
-        ),
+        "update Observation": update,
         "transaction of 100": lambda n: Call("POST", "/fhir", bundles[n % 8]),
     }
 
