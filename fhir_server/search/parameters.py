@@ -13,6 +13,7 @@ from fhir_server.foundation.search_parameters import SearchParameter, all_search
 from fhir_server.foundation.structure import RESOURCE_TYPES, structure
 from fhir_server.search.path import parse_path
 from fhir_server.search.places import Place, places
+from fhir_server.search.text import WITHOUT_WORDS, WORDS
 from fhir_server.search.types import SEARCH_TYPES
 
 TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
@@ -92,7 +93,8 @@ class Parameters:
         return {
             code: parameter
             for code, parameter in known.items()
-            if code in WHOLE or (parameter.type in TYPED and parameter.expression)
+            if (code in WHOLE or (parameter.type in TYPED and parameter.expression))
+            and not (code in WORDS and resource_type in WITHOUT_WORDS)
         }
 
     def _targets(self, resource_type: str, code: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from fhir_server.search.types.value import Emit
 
 NARRATIVE: Final = "_text"
 CONTENT: Final = "_content"
+WORDS: Final = frozenset({NARRATIVE, CONTENT})
 UNREAD: Final = frozenset(
     ("data", "div", "hash", "id", "lastUpdated", "profile", "reference", "resourceType", "system", "url", "versionId")
 )

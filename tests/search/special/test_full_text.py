@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from fhir_server.foundation.operation_outcome import BadRequest, TooCostly
 from fhir_server.search.extract import Extractor
 from fhir_server.search.index_row import TEXT
+from fhir_server.search.parameters import Parameters, UnknownParameter
+from fhir_server.search.parse import parse
 
 Finds = Callable[..., list[str]]
 
@@ -95,3 +97,11 @@ def test_no_text_makes_a_search_fail_otherwise(finds: Finds, text: str) -> None:
     except BadRequest:
         return
     assert set(found) <= {"bone", "liver", "skin"}
+
+
+@pytest.mark.spec("search.html#content")
+@pytest.mark.parametrize("code", ["_text", "_content"])
+def test_traces_have_no_words_and_say_so(code: str) -> None:
+    assert code in Parameters().of_type("Patient")
+    with pytest.raises(UnknownParameter, match=f"AuditEvent has no search parameter '{code}'"):
+        parse("AuditEvent", ((code, "word"),), Parameters())
