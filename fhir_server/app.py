@@ -15,7 +15,8 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
-from fhir_server.conformance import publish
+from fhir_server.conformance.canonicals import Canonicals
+from fhir_server.conformance.publish import publish
 from fhir_server.directory import outside_of
 from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
@@ -74,9 +75,16 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def runtime_of(deployment: Deployment, store: SqliteStore, oauth_uris: tuple[tuple[str, str], ...] = ()) -> Runtime:
+def runtime_of(
+    deployment: Deployment,
+    store: SqliteStore,
+    canonicals: Canonicals,
+    oauth_uris: tuple[tuple[str, str], ...] = (),
+) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
     base_urls = (deployment.base_url,)
+    terminology = Terminology(canonicals.resolve)
+    canonicals.subscribe(lambda members: terminology.forget())
     return Runtime(
         store=store,
         now=now,
@@ -85,7 +93,8 @@ def runtime_of(deployment: Deployment, store: SqliteStore, oauth_uris: tuple[tup
         indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
         oauth_uris=oauth_uris,
-        terminology=Terminology(lambda canonical: None),
+        terminology=terminology,
+        canonicals=canonicals,
         explain=store.explain,
     )
 
@@ -113,7 +122,8 @@ def create(deployment: Deployment) -> App:
         use_matrix(parse_matrix(Path(settings.matrix).read_bytes()))
     store = open_store(settings)
     authorization = None if settings.open else authorization_of(deployment, store)
-    runtime = runtime_of(deployment, store, () if authorization is None else oauth_uris_of(authorization))
+    canonicals = Canonicals(store)
+    runtime = runtime_of(deployment, store, canonicals, () if authorization is None else oauth_uris_of(authorization))
     if authorization is not None:
         authorization.connect(outside_of(runtime))
 
@@ -133,6 +143,7 @@ def create(deployment: Deployment) -> App:
             origins_of=None if authorization is None else authorization.clients.origins,
             fallback=None if authorization is None else pages(authorization, settings.name),
             on_open=open_parts,
+            beside=(canonicals.follow,),
         )
     )
 

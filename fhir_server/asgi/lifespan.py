@@ -6,7 +6,7 @@ Spec: https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ IDLE_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 0.2
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 OnOpen = Callable[[], Awaitable[None]]
+Beside = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Pulse:
@@ -31,11 +32,15 @@ class Pulse:
 
 
 class Life(msgspec.Struct, frozen=True):
-    """What lives from startup to shutdown; `on_open` runs once the store is open."""
+    """What lives from startup to shutdown.
+
+    `on_open` runs once the store is open, `beside` from then on, each until it is cancelled at the end.
+    """
 
     runtime: Runtime
     pulse: Pulse
     on_open: OnOpen | None = None
+    beside: tuple[Beside, ...] = ()
 
 
 async def lifespan(life: Life, receive: Receive, send: Send) -> None:
@@ -48,12 +53,14 @@ async def lifespan(life: Life, receive: Receive, send: Send) -> None:
     except FhirError as refusal:
         await send({"type": "lifespan.startup.failed", "message": str(refusal)})
         return
-    trail = asyncio.create_task(drain_when_idle(life.runtime, life.pulse))
+    tasks = [asyncio.create_task(drain_when_idle(life.runtime, life.pulse))]
+    tasks += [asyncio.create_task(beside()) for beside in life.beside]
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    trail.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await trail
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     await life.runtime.store.close()
     await send({"type": "lifespan.shutdown.complete"})
 

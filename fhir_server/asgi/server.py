@@ -15,7 +15,7 @@ from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
 from fhir_server.asgi.deadline import Deadline
 from fhir_server.asgi.encoding import compress, decompress
-from fhir_server.asgi.lifespan import Life, Pulse, lifespan
+from fhir_server.asgi.lifespan import Beside, Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound, Unavailable
 from fhir_server.interactions.bundle.route import NoSuchMethod, route
@@ -48,7 +48,8 @@ class Api(msgspec.Struct, frozen=True):
     `smart_configuration` gives the JSON of `.well-known/smart-configuration`; None on an open server.
     `origins` are the web origins that may call from a browser; ("*",) for any. `origins_of` gives further ones, which
     change while the server runs: those of registered clients.
-    `fallback` serves what is outside the base; None answers 404. `on_open` runs once the store is open.
+    `fallback` serves what is outside the base; None answers 404. `on_open` runs once the store is open,
+    `beside` from then until the end.
     """
 
     runtime: Runtime
@@ -58,6 +59,7 @@ class Api(msgspec.Struct, frozen=True):
     origins: tuple[str, ...] = ()
     fallback: App | None = None
     on_open: Callable[[], Awaitable[None]] | None = None
+    beside: tuple[Beside, ...] = ()
     origins_of: OriginsOf | None = None
 
 
@@ -79,7 +81,7 @@ def fhir_api(api: Api) -> App:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await lifespan(Life(api.runtime, pulse, api.on_open), receive, send)
+            await lifespan(Life(api.runtime, pulse, api.on_open, api.beside), receive, send)
             return
         path: str = scope["path"]
         if kind == "http" and path.startswith(mount) and path[start : start + 1] in ("/", ""):

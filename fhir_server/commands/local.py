@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from fhir_server.access.grant import OPEN
 from fhir_server.app import Deployment, new_id, now, open_store, runtime_of
+from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.settings import Settings
@@ -22,7 +23,8 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
     store = open_store(settings)
     await store.open()
     try:
-        yield runtime_of(Deployment(settings, settings.public_url or f"http://{settings.host}:{settings.port}"), store)
+        origin = settings.public_url or f"http://{settings.host}:{settings.port}"
+        yield runtime_of(Deployment(settings, origin), store, Canonicals(store))
     finally:
         await store.close()
 

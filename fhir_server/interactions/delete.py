@@ -7,6 +7,7 @@ from fhir_server.access.decision import decide
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Issue, VersionConflict, outcome
 from fhir_server.foundation.resource import Version
+from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES, note_change
 from fhir_server.interactions.conditional import check_version, find_matches
 from fhir_server.interactions.governance import put_deletion
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -60,6 +61,8 @@ async def _delete(current: Version, transaction: Transaction, runtime: Runtime) 
         depositor=current.depositor,
     )
     await put_deletion(transaction, current, version, runtime.indexing)
+    if version.resource_type in CANONICAL_TYPES:
+        await note_change(transaction, version.reference)
     return version
 
 

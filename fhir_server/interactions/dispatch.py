@@ -14,6 +14,7 @@ from fhir_server.interactions.bundle.batch import batch
 from fhir_server.interactions.bundle.entries import elements_of, submitted
 from fhir_server.interactions.bundle.route import NoSuchMethod
 from fhir_server.interactions.bundle.transaction import transaction
+from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.create import create
 from fhir_server.interactions.delete import delete
@@ -65,12 +66,17 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
         if request.interaction != "capabilities":
             runtime.store.journal(_answered(request, response, runtime))
         return response
-    if request.interaction in WRITES:
-        prepared = await aside(prepare, request, runtime) if request.interaction in WITH_BODY else request
-        return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
     if request.interaction == "transaction":
         return await _bundle(request, runtime)
-    return await _operation(request, runtime)
+    response = await (_write(request, runtime) if request.interaction in WRITES else _operation(request, runtime))
+    if request.resource_type in CANONICAL_TYPES and runtime.canonicals is not None:
+        await runtime.canonicals.refresh()
+    return response
+
+
+async def _write(request: Request, runtime: Runtime) -> Response:
+    prepared = await aside(prepare, request, runtime) if request.interaction in WITH_BODY else request
+    return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
 
 
 async def _bundle(request: Request, runtime: Runtime) -> Response:

@@ -11,6 +11,7 @@ import msgspec
 
 from fhir_server.access.grant import Grant
 from fhir_server.foundation.resource import Version
+from fhir_server.interactions.canonicals.changes import Canonicals
 from fhir_server.interactions.governance import INDEXING, Indexing
 from fhir_server.interactions.patching.change import Change
 from fhir_server.search.parameters import Parameters
@@ -123,6 +124,8 @@ class Runtime(msgspec.Struct, frozen=True):
     oauth_uris: tuple[tuple[str, str], ...] = ()
     terminology: Terminology = SPECIFIED_CODES
     """What `:in`, `:not-in`, `:above` and `:below` ask."""
+    canonicals: Canonicals | None = None
+    """The definitions that take effect in this process; None where none do."""
     explain: Callable[[Search], Awaitable[dict[str, Any]]] | None = None
     """How the store answers a search, for `_explain=true`; None when it cannot tell."""
 

@@ -16,6 +16,7 @@ from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, Issue, outcome
 from fhir_server.foundation.resource import Version
+from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES, note_change
 from fhir_server.interactions.governance import index_rows, kept_source, reindex_governed
 from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -84,6 +85,8 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
     else:
         _judge(draft.within, version, rows)
         await transaction.put(version, rows)
+    if version.resource_type in CANONICAL_TYPES:
+        await note_change(transaction, version.reference)
     await reindex_governed(transaction, before, resource, version.depositor, runtime.indexing)
     return version
 

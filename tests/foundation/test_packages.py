@@ -68,10 +68,10 @@ def test_a_package_read_twice_is_there_once(tmp_path: Path) -> None:
 
 def test_decimals_keep_their_digits(tmp_path: Path) -> None:
     packages = Packages()
-    packages.put({"resourceType": "Basic", "id": "one", "url": URL, "number": 1})
+    packages.put(b'{"resourceType": "Basic", "id": "one", "url": "%s", "number": 1.50}' % URL.encode())
     found = packages.resolve(URL)
     assert found is not None
-    assert found["number"] == 1
+    assert str(found["number"]) == "1.50"
 
 
 def test_missing_dependencies_are_named_with_what_is_there(tmp_path: Path) -> None:

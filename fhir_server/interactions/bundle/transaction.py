@@ -15,6 +15,7 @@ from fhir_server.interactions.bundle.entries import in_entry
 from fhir_server.interactions.bundle.envelope import bundle, response_entry
 from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.bundle.plan import Planned, plan, relink
+from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES
 from fhir_server.interactions.conditional import criteria_of, find_match
 from fhir_server.interactions.governance import settle
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -31,6 +32,8 @@ async def transaction(request: Request, runtime: Runtime, perform: Perform) -> R
     """Do every entry in one store transaction; the first refusal undoes all and names its entry."""
     entries = await aside(plan, request, runtime)
     responses = await runtime.store.transact(lambda store: Run(entries, store, runtime, perform).finish())
+    if runtime.canonicals is not None and any(entry.request.resource_type in CANONICAL_TYPES for entry in entries):
+        await runtime.canonicals.refresh()
     return Response(200, bundle("transaction-response", _response_entries(entries, responses, request)))
 
 

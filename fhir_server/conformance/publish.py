@@ -16,7 +16,7 @@ from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 
 PUBLISHER = replace(OPEN, client_id="server", display="this server, at start")
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 FOLDERS = (_HERE / "data" / "conformance", _HERE.parent / "conformance")
 """In a wheel, and in a checkout."""
 

@@ -1,0 +1,1 @@
+"""Conformance: what the server promises, and the definitions that take effect in it."""
