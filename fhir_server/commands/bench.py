@@ -19,7 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import mappings
-from fhir_server.commands.clients import Registration, client_of, token, write_private
+from fhir_server.commands.identity.clients import Registration, client_of, token, write_private
 from fhir_server.commands.load_caller import Call, Connection, Figures, Target, measure, resident_bytes
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
 from fhir_server.commands.population import INS_NIR_TEST, LOINC, MEASURES, Population

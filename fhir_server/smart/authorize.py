@@ -113,7 +113,7 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
     if client is None:
         raise PageRefusal("invalid_client", "The app that sent you here is not registered.")
     redirect_uri = parameters.get("redirect_uri", "")
-    if redirect_uri not in client.redirect_uris:
+    if not client.accepts(redirect_uri):
         raise PageRefusal("invalid_request", "The return address (redirect_uri) is not one that the app registered.")
     state = parameters.get("state", "")
     context = await _context(authorization, parameters, client)

@@ -20,11 +20,12 @@ SCOPES_OF_USERS = {
     "patient": parse_scopes("patient/*.cruds"),
     "representative": parse_scopes("patient/*.cruds"),
     "professional": parse_scopes("user/*.cruds"),
+    "operator": (),
     "system": parse_scopes("system/*.cruds"),
 }
 """The most that each kind of caller may get. Choice: a patient reaches his record through `patient/`, a professional
-his patients' through `user/`; policy and consent then judge each request. With a patient in
-context `patient/` narrows him to that record."""
+his patients' through `user/`; an operator only says who he is. Policy and consent then judge each request. With a
+patient in context `patient/` narrows him to that record."""
 
 _WITH_PATIENT = parse_scopes("user/*.cruds patient/*.cruds")
 _URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"

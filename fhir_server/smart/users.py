@@ -23,7 +23,9 @@ _ACTOR_TYPES = {
     "patient": ("Patient",),
     "representative": ("RelatedPerson",),
     "professional": ("Practitioner", "PractitionerRole"),
+    "operator": ("Person",),
 }
+UserKind = Literal["patient", "representative", "professional", "operator"]
 T = TypeVar("T")
 
 
@@ -34,12 +36,12 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     ("10" doctor, "21" pharmacist ...); `organizations` are references that act with him. `password_hash` is empty for
     who signs in elsewhere. Of a professional: `national_id` is 8 and the RPPS number, `sector` a code of TRE_R02
     ("SA07"), `is_regulator` says that he may open records for the emergency call centre. `represents` is the id of the
-    patient whom a representative acts for.
+    patient whom a representative acts for. An operator administers: he approves apps, and reads no record.
     """
 
     user_id: str
     login: str
-    kind: Literal["patient", "representative", "professional"]
+    kind: UserKind
     actor: str
     display: str
     profession: str = ""

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from fhir_server.app import Deployment
 from fhir_server.commands import serve
-from fhir_server.commands.clients import Registration, client_of, write_private
 from fhir_server.commands.demo.guide import Guide, Person, tell
+from fhir_server.commands.identity.clients import Registration, client_of, write_private
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
 from fhir_server.commands.population import Population
 from fhir_server.foundation import fhir_json

@@ -6,23 +6,21 @@ https://www.rfc-editor.org/rfc/rfc9700#section-2.1
 
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from fhir_server.foundation.operation_outcome import Unprocessable
+from fhir_server.smart.clients.redirects import check_redirect_uri, is_accepted, is_safe_web_address
 
 ClientKind = Literal["public", "confidential-asymmetric", "confidential-symmetric"]
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
-LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_UNSAFE_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 
 class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hold what the operator knows of a client.
 
-    `scopes` is the most it may ever get; `redirect_uris` are compared character for character. `jwks` is a JWK Set of
+    `scopes` is the most it may ever get; `redirect_uris` are compared as `redirects` says. `jwks` is a JWK Set of
     public keys, `jwks_uri` an address of one. `actor` is the reference of the Device (or Organization) that it acts as.
     `catalogue` names where it was referenced: "application", "software" or "" when it was not. `purpose` is what an
     app of the catalogue is there for ("care"): with one, each patient's own consents bound it. `is_operator`: a
@@ -49,11 +47,9 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     registration_hash: str = ""
     registered_at: datetime | None = None
 
-    @property
-    def origins(self) -> frozenset[str]:
-        """Return the web origins that its pages come from, those of its redirect URIs."""
-        parts = [urlsplit(uri) for uri in self.redirect_uris]
-        return frozenset(f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in ("http", "https"))
+    def accepts(self, redirect_uri: str) -> bool:
+        """Say whether the client may be answered at an address."""
+        return is_accepted(redirect_uri, self.redirect_uris)
 
     @property
     def can_be_remembered(self) -> bool:
@@ -81,24 +77,8 @@ def check(client: Client) -> None:
         if is_wrong:
             raise Unprocessable(reason)
     for uri in client.redirect_uris:
-        _check_redirect_uri(uri)
+        check_redirect_uri(uri)
     _check_jwks(client.jwks)
-
-
-def is_safe_web_address(uri: str) -> bool:
-    """Say whether an address is https, or http to this very machine."""
-    parts = urlsplit(uri)
-    if parts.username or parts.password or not parts.hostname:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-
-
-def _check_redirect_uri(uri: str) -> None:
-    parts = urlsplit(uri)
-    if not parts.scheme or "#" in uri or "*" in uri or not uri.isascii() or not uri.isprintable() or " " in uri:
-        raise Unprocessable(f"The redirect URI {uri!r} must be absolute, ASCII, without fragment or wildcard.")
-    if parts.scheme in _UNSAFE_SCHEMES or (parts.scheme in ("http", "https") and not is_safe_web_address(uri)):
-        raise Unprocessable(f"The redirect URI {uri!r} must be https, http on this machine, or an app's own scheme.")
 
 
 def _check_jwks(jwks: dict[str, Any] | None) -> None:

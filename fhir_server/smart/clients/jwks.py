@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 
-from fhir_server.smart.clients.client import Client, is_safe_web_address
+from fhir_server.smart.clients.client import Client
+from fhir_server.smart.clients.redirects import is_safe_web_address
 from fhir_server.smart.refusal import invalid_client
 
 KEY_TYPES = {"RS384": "RSA", "ES384": "EC", "ES256": "EC"}

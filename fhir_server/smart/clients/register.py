@@ -14,6 +14,7 @@ import msgspec
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import Duplicate, NotFound
 from fhir_server.smart.clients.client import Client, check
+from fhir_server.smart.clients.redirects import Origins
 from fhir_server.storage.store import Store, Transaction
 
 KIND = "client"
@@ -27,7 +28,7 @@ class Clients:
     def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
-        self._origins: frozenset[str] = frozenset()
+        self._origins = Origins()
         self._origins_until: datetime | None = None
 
     async def register(self, client: Client, *, is_replacing: bool = False, until: datetime | None = None) -> str:
@@ -97,12 +98,12 @@ class Clients:
             raise NotFound(f"There is no client {client_id!r}.")
         await self.register(msgspec.structs.replace(client, is_disabled=True), is_replacing=True)
 
-    async def origins(self) -> frozenset[str]:
+    async def origins(self) -> Origins:
         """Return the web origins of all clients that may ask for tokens (for CORS); a new one may take 15 seconds."""
         now = self._now()
         if self._origins_until is None or now >= self._origins_until:
             clients = [client for client in await self.list() if not client.is_disabled and not client.is_pending]
-            self._origins = frozenset().union(*(client.origins for client in clients))
+            self._origins = Origins(uri for client in clients for uri in client.redirect_uris)
             self._origins_until = now + _ORIGINS_KEPT
         return self._origins
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from fhir_server.smart.clients.client import is_safe_web_address
+from fhir_server.smart.clients.redirects import is_safe_web_address
 
 _LIMIT_BYTES = 262_144
 _TIMEOUT_SECONDS = 10

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fhir_server.commands.clients import get_json
+from fhir_server.commands.identity.clients import get_json
 
 PAGE = (
     b"<!doctype html><html lang=fr><meta charset=utf-8><title>fhir-server</title>"

@@ -6,7 +6,7 @@ import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from joserfc import jwt
@@ -18,7 +18,7 @@ from rich.table import Table
 from fhir_server.app import new_id
 from fhir_server.commands.local import authorization_of, opened
 from fhir_server.settings import Settings
-from fhir_server.smart.clients.client import Client
+from fhir_server.smart.clients.client import Client, ClientKind
 
 ALGORITHM = "ES384"
 
@@ -32,7 +32,10 @@ class Registration(msgspec.Struct, frozen=True):
     redirect_uris: tuple[str, ...] = ()
     jwks: Path | None = None
     actor: str = ""
+    purpose: str = ""
     is_operator: bool = False
+    is_confidential: bool = False
+    is_launch_host: bool = False
 
 
 def new_key(client_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -42,41 +45,51 @@ def new_key(client_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def client_of(registration: Registration) -> tuple[Client, dict[str, Any] | None]:
-    """Return the client, and the private key that was made for a backend service that brought none."""
-    if registration.redirect_uris:
-        kind: Literal["public", "confidential-asymmetric"] = "public"
-        grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
-        jwks, private = None, None
-    else:
-        kind, grant_types = "confidential-asymmetric", ("client_credentials",)
-        private, jwks = new_key(registration.client_id) if registration.jwks is None else (None, None)
-        if registration.jwks is not None:
-            jwks = json.loads(registration.jwks.read_text(encoding="utf-8"))
+    """Return the client, and the private key that was made for one that needs a key and brought none."""
+    is_app = bool(registration.redirect_uris)
+    kind = _kind_of(registration)
+    jwks, private = None, None
+    if kind == "confidential-asymmetric" and registration.jwks is None:
+        private, jwks = new_key(registration.client_id)
+    elif registration.jwks is not None:
+        jwks = json.loads(registration.jwks.read_text(encoding="utf-8"))
+    backend = () if kind == "confidential-symmetric" else ("client_credentials",)
     client = Client(
         client_id=registration.client_id,
         name=registration.name,
         kind=kind,
         scopes=registration.scopes,
         redirect_uris=registration.redirect_uris,
-        grant_types=grant_types,
+        grant_types=("authorization_code", "refresh_token") if is_app else backend,
         jwks=jwks,
-        actor=registration.actor or ("" if registration.redirect_uris else f"Device/{registration.client_id}"),
-        catalogue="application" if registration.redirect_uris else "software",
+        actor=registration.actor or ("" if is_app else f"Device/{registration.client_id}"),
+        catalogue="application" if is_app else "software",
+        purpose=registration.purpose,
         is_operator=registration.is_operator,
+        is_launch_host=registration.is_launch_host,
     )
     return client, private
+
+
+def _kind_of(registration: Registration) -> ClientKind:
+    """Return how the client proves itself: an app without a secret or a key does not, software always does."""
+    if registration.is_confidential and registration.jwks is None:
+        return "confidential-symmetric"
+    return "confidential-asymmetric" if registration.jwks or not registration.redirect_uris else "public"
 
 
 def register(settings: Settings, registration: Registration, console: Console) -> None:
     """Register a client; write the private key that was made into the data folder, readable by its owner only."""
     client, private = client_of(registration)
 
-    async def work() -> None:
+    async def work() -> str:
         async with opened(settings) as runtime:
-            await authorization_of(runtime).clients.register(client)
+            return await authorization_of(runtime).clients.register(client)
 
-    asyncio.run(work())
+    secret = asyncio.run(work())
     console.print(f"Registered [bold]{client.client_id}[/bold] ({client.kind}) with {' '.join(client.scopes)}")
+    if secret:
+        console.print(f"Its secret, told this once: {secret}", soft_wrap=True, markup=False, highlight=False)
     if private is not None:
         file = Path(settings.data) / f"{client.client_id}.jwk.json"
         write_private(file, private)
