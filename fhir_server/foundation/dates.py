@@ -18,6 +18,8 @@ DAY: Final = 86_400 * SECOND
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL: Final = EPOCH.toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST: Final = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // _MICROSECOND
 _TEXT: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
     r"(?:(Z)|([+-])(0\d|1[0-3]|14):([0-5]\d))?)?)?)?",
@@ -79,8 +81,11 @@ def microseconds(instant: datetime) -> int:
 
 
 def from_microseconds(value: int) -> datetime:
-    """Return the aware UTC datetime of microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=value)
+    """Return the aware UTC datetime of microseconds since 1970; the first or last there is for one beyond it.
+
+    A zone or a whole year can lead out of the years 1 to 9999.
+    """
+    return EPOCH + timedelta(microseconds=min(max(value, _FIRST), _LAST))
 
 
 def format_instant(instant: datetime) -> str:

@@ -80,13 +80,14 @@ class History(msgspec.Struct, frozen=True):
     """Ask for versions, newest first. Empty `resource_id`: all of the type; empty `resource_type`: all types.
 
     The decision `within` is judged on the rows of the resource's *current* version, and governs all its versions.
+    `at` is a period `low, high`, half-open: only versions that were current at some moment of it.
     """
 
     resource_type: str = ""
     resource_id: str = ""
     within: Condition = ALWAYS
     since: datetime | None = None
-    at: datetime | None = None
+    at: tuple[datetime, datetime] | None = None
     limit: int = 20
     cursor: str = ""
     needs_total: bool = True

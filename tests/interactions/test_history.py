@@ -53,7 +53,20 @@ async def test_history_pages(ask: Ask) -> None:
 
 
 @pytest.mark.spec("http.html#history")
-@pytest.mark.parametrize("pair", [("_count", "x"), ("_since", "yesterday"), ("gender", "male")])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *(
+            ("_count", "x"),
+            ("_since", "yesterday"),
+            ("gender", "male"),
+            ("_at", "ne2026"),
+            ("_at", "xx"),
+            ("_at", "ge"),
+        ),
+        *(("_sort", "_lastUpdated"), ("_list", "$current-problems"), ("_list", "a/b/c")),
+    ],
+)
 async def test_history_refuses_what_it_does_not_understand(ask: Ask, pair: tuple[str, str]) -> None:
     with pytest.raises(BadRequest):
         await ask("history", "Patient", parameters=(pair,))
@@ -94,3 +107,71 @@ async def test_history_summary_and_elements(ask: Ask) -> None:
     assert (counted["total"], "entry" in counted) == (2, False)
     with pytest.raises(BadRequest):
         await ask("history", "Patient", "p", parameters=(("_summary", "x"),))
+
+
+@pytest.mark.spec("http.html#history")
+@pytest.mark.parametrize(
+    ("asked", "genders"),
+    [
+        (("2026-01-01",), ["other", "female", "male"]),
+        (("2026",), ["other", "female", "male"]),
+        (("2025",), []),
+        (("2027",), ["other"]),
+        (("le2026-01-01T00:00:02Z",), ["female", "male"]),
+        (("lt2026-01-01T00:00:02Z",), ["male"]),
+        (("eb2026-01-01",), []),
+        (("ge2026-01-01T00:00:04Z",), ["other"]),
+        (("gt2026-01-01T00:00:02Z",), ["other", "female"]),
+        (("sa2026",), ["other"]),
+        (("ge2026-01-01T00:00:02Z", "lt2026-01-01T00:00:04Z"), ["female"]),
+        (("ge0001-01-01T00:00:00+14:00", "le9999"), ["other", "female", "male"]),
+    ],
+)
+async def test_history_at_a_period_has_what_was_current_in_it(
+    ask: Ask, asked: tuple[str, ...], genders: list[str]
+) -> None:
+    for gender in ("male", "female", "other"):
+        await ask("update", "Patient", "p", body=patient(id="p", gender=gender))
+    shown = parsed(await ask("history", "Patient", "p", parameters=tuple(("_at", text) for text in asked)))
+    assert [one["resource"]["gender"] for one in shown.get("entry", ())] == genders
+    assert shown["total"] == len(genders)
+
+
+@pytest.mark.spec("http.html#history")
+async def test_history_of_what_a_list_refers_to(ask: Ask) -> None:
+    for name in ("a", "b"):
+        await ask("update", "Patient", name, body=patient(id=name))
+        await ask("update", "Patient", name, body=patient(id=name, gender="male"))
+    items = [{"item": {"reference": "Patient/a"}}]
+    listed = {"resourceType": "List", "id": "l", "status": "current", "mode": "working", "entry": items}
+    await ask("update", "List", "l", body=listed)
+    for place in (("Patient",), ("",)):
+        shown = parsed(await ask("history", *place, parameters=(("_list", "l"),)))
+        assert [one["fullUrl"].rpartition("/")[2] for one in shown["entry"]] == ["a", "a"]
+        assert shown["total"] == 2
+    with pytest.raises(NotFound):
+        await ask("history", "Patient", "c", parameters=(("_list", "l"),))
+    assert parsed(await ask("history", "Patient", "b", parameters=(("_list", "l"),)))["total"] == 0
+
+
+@pytest.mark.spec("http.html#history")
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "0001", "2026", "9999-12-31T23:59:60-14:00"])
+async def test_history_since_any_instant_there_is(ask: Ask, since: str) -> None:
+    await ask("update", "Patient", "p", body=patient(id="p"))
+    assert parsed(await ask("history", parameters=(("_since", since),)))["type"] == "history"
+
+
+@pytest.mark.spec("http.html#paging")
+async def test_history_pages_are_of_the_moment_of_the_first_one(ask: Ask) -> None:
+    for number in range(5):
+        await ask("update", "Patient", "p", body=patient(id="p", birthDate=f"200{number}"))
+    parameters: tuple[tuple[str, str], ...] = (("_count", "2"),)
+    seen: list[str] = []
+    while parameters:
+        page = parsed(await ask("history", "Patient", "p", parameters=parameters))
+        seen += [one["resource"]["birthDate"] for one in page["entry"]]
+        await ask("update", "Patient", "p", body=patient(id="p", birthDate="2026"))
+        links = {link["relation"]: link["url"] for link in page["link"]}
+        cursor = links.get("next", "").partition("_cursor=")[2]
+        parameters = (("_count", "2"), ("_cursor", cursor)) if cursor else ()
+    assert seen == ["2004", "2003", "2002", "2001", "2000"]

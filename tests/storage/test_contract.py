@@ -542,15 +542,20 @@ async def test_history_since_and_at(store: Store) -> None:
     await three_versions(store)
     since = await store.history(History(since=START + timedelta(minutes=5)))
     assert numbered(since.versions) == [("Patient/1", 3), ("Patient/1", 2), ("Observation/1", 1)]
-    for minute, found in (
-        (-1, []),
-        (0, [("Patient/1", 1)]),
-        (5, [("Observation/1", 1), ("Patient/1", 1)]),
-        (10, [("Patient/1", 2), ("Observation/1", 1)]),
-        (99, [("Patient/1", 3), ("Observation/1", 1)]),
+    observation = ("Observation/1", 1)
+    for low, high, found in (
+        (-2, -1, []),
+        (-2, 0, []),
+        (0, 1, [("Patient/1", 1)]),
+        (5, 6, [observation, ("Patient/1", 1)]),
+        (10, 11, [("Patient/1", 2), observation]),
+        (9, 11, [("Patient/1", 2), observation, ("Patient/1", 1)]),
+        (99, 100, [("Patient/1", 3), observation]),
+        (0, 100, [("Patient/1", 3), ("Patient/1", 2), observation, ("Patient/1", 1)]),
     ):
-        page = await store.history(History(at=START + timedelta(minutes=minute)))
+        page = await store.history(History(at=(START + timedelta(minutes=low), START + timedelta(minutes=high))))
         assert numbered(page.versions) == found
+        assert page.total == len(found)
 
 
 @pytest.mark.parametrize("level", [History(), History("Patient"), History("Patient", "1")])

@@ -51,7 +51,7 @@ def _arguments(asked: History) -> dict[str, Any]:
     if asked.since is not None:
         values["since"] = microseconds(asked.since)
     if asked.at is not None:
-        values["at"] = microseconds(asked.at)
+        values["at_low"], values["at_high"] = map(microseconds, asked.at)
     return values
 
 

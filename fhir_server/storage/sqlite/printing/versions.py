@@ -18,7 +18,8 @@ from fhir_server.storage.sqlite.session import Printed, Session, Slot
 
 _ID: Final = Slot("resource_id")
 _SINCE: Final = Slot("since")
-_AT: Final = Slot("at")
+_AT_LOW: Final = Slot("at_low")
+_AT_HIGH: Final = Slot("at_high")
 _PLACE: Final = (Slot("last_updated"), Slot("last_version"))
 
 
@@ -88,18 +89,19 @@ def _asked(printer: Printer, plan: HistoryPlan, version: str) -> str:
     if plan.has_since:
         where.append(f"{version}.last_updated >= {printer.bind(_SINCE)}")
     if plan.has_at:
-        where.append(f"{version}.last_updated <= {printer.bind(_AT)}")
+        where.append(f"{version}.last_updated < {printer.bind(_AT_HIGH)}")
         if version == "h":
-            where.append(_is_last(printer))
+            where.append(_is_current_after(printer))
     where.append(f"({holds(printer, plan.within, Subject('r', plan.resource_type))})")
     return " AND ".join(where)
 
 
-def _is_last(printer: Printer) -> str:
-    at = printer.bind(_AT)
+def _is_current_after(printer: Printer) -> str:
+    """Return that no later version stood already when the period begins."""
+    low = printer.bind(_AT_LOW)
     return (
-        f"r.last_updated > {at} AND NOT EXISTS (SELECT 1 FROM history n WHERE n.rid = h.rid"
-        f" AND n.version_id > h.version_id AND n.last_updated <= {at})"
+        f"r.last_updated > {low} AND NOT EXISTS (SELECT 1 FROM history n WHERE n.rid = h.rid"
+        f" AND n.version_id > h.version_id AND n.last_updated <= {low})"
     )
 
 
