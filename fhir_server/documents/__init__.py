@@ -1,7 +1,7 @@
 """Documents in, documents out: CDA conversion and import. Spec: documents.html, operations.html."""
 
-from fhir_server.documents.convert_cda import convert_cda
-from fhir_server.documents.import_cda import import_cda
+from fhir_server.documents.cda.convert_cda import convert_cda
+from fhir_server.documents.cda.import_cda import import_cda
 from fhir_server.interactions.request import Operation
 
 _DEFINITIONS = "https://fhir-server.example.fr/fhir/OperationDefinition"

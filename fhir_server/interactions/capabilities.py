@@ -13,7 +13,7 @@ from fhir_server.foundation.compartment import COMPARTMENT_TYPES
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.interactions.patching.formats import UnknownPatch
-from fhir_server.interactions.request import Operation, Request, Response, Runtime
+from fhir_server.interactions.request import Guides, Operation, Request, Response, Runtime
 from fhir_server.search.parameters import Parameters
 from fhir_server.storage.store import Reader
 
@@ -47,6 +47,8 @@ RELEASED: Final = "2026-11-22"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
+NO_GUIDES: Final = Guides()
+
 Element = dict[str, Any]
 OauthUris = tuple[tuple[str, str], ...]
 
@@ -59,16 +61,23 @@ async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Re
     if mode not in MODES:
         known = ", ".join((*MODES, TERMINOLOGY))
         raise BadRequest(f"mode={mode[:50]} is none of {known}; full and normative give the same statement.")
-    return Response(200, _content(request.base_url, runtime.parameters, runtime.operations, runtime.oauth_uris))
+    offered = (runtime.parameters, runtime.operations, runtime.oauth_uris, runtime.guides)
+    return Response(200, _content(request.base_url, *offered))
 
 
 @lru_cache(maxsize=8)
-def _content(base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris) -> bytes:
-    return fhir_json.format(capability_statement(base_url, parameters, operations, oauth_uris))
+def _content(
+    base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris, guides: Guides
+) -> bytes:
+    return fhir_json.format(capability_statement(base_url, parameters, operations, oauth_uris, guides))
 
 
 def capability_statement(
-    base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris
+    base_url: str,
+    parameters: Parameters,
+    operations: tuple[Operation, ...],
+    oauth_uris: OauthUris,
+    guides: Guides = NO_GUIDES,
 ) -> Element:
     """Return the statement of a server at this base, which knows these search parameters and operations."""
     referring = _referring(parameters)
@@ -77,6 +86,10 @@ def capability_statement(
         _resource(resource_type, parameters, operations, referring.get(resource_type, []))
         for resource_type in sorted(RESOURCE_TYPES)
     ]
+    for resource in rest["resource"]:
+        supported = [profile for resource_type, profile in guides.profiles if resource_type == resource["type"]]
+        if supported:
+            resource["supportedProfile"] = supported
     rest["interaction"] = [{"code": code} for code in SYSTEM_INTERACTIONS]
     rest["searchParam"] = _search_parameters("", parameters)
     offered = _operations("system", "", operations)
@@ -86,11 +99,17 @@ def capability_statement(
     return {
         "resourceType": "CapabilityStatement",
         **_instance(base_url),
+        **_guides(guides),
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "patchFormat": list(UnknownPatch.accepted),
         "rest": [rest],
     }
+
+
+def _guides(guides: Guides) -> Element:
+    named = {"instantiates": guides.instantiates, "implementationGuide": guides.implementation_guides}
+    return {name: list(canonicals) for name, canonicals in named.items() if canonicals}
 
 
 def terminology_capabilities(base_url: str) -> Element:

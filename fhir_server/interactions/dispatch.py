@@ -21,7 +21,7 @@ from fhir_server.interactions.delete import delete
 from fhir_server.interactions.history import history
 from fhir_server.interactions.patch import patch
 from fhir_server.interactions.read import read
-from fhir_server.interactions.request import Operation, Read, Request, Response, Runtime, Write
+from fhir_server.interactions.request import Operation, Profiled, Read, Request, Response, Runtime, Write
 from fhir_server.interactions.search import SAFE, search
 from fhir_server.interactions.trail import drain_all
 from fhir_server.interactions.update import update
@@ -76,6 +76,9 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
 
 async def _write(request: Request, runtime: Runtime) -> Response:
     prepared = await aside(prepare, request, runtime) if request.interaction in WITH_BODY else request
+    profiled = find_profiled(prepared, runtime)
+    if profiled is not None:
+        return await profiled.invoke(prepared, runtime)
     return await runtime.store.transact(lambda store: perform(prepared, store, runtime))
 
 
@@ -83,6 +86,9 @@ async def _bundle(request: Request, runtime: Runtime) -> Response:
     request = await aside(submitted, request, runtime)
     if request.interaction == "batch":
         return await batch(request, runtime, dispatch)
+    profiled = find_profiled(request, runtime)
+    if profiled is not None:
+        return await profiled.invoke(request, runtime)
     if any(_may_read_trail(element) for element in elements_of(request)):
         await drain_all(runtime)
     return await transaction(request, runtime, perform)
@@ -106,6 +112,22 @@ def find_operation(request: Request, runtime: Runtime) -> Operation:
         if is_meant and (level == "system" or {request.resource_type, "Resource"} & {*operation.resource_types}):
             return operation
     raise NotFound(f"There is no operation {request.interaction[:80]} at this address.", code="not-supported")
+
+
+def find_profiled(request: Request, runtime: Runtime) -> Profiled | None:
+    """Return what answers an interaction whose body claims a profile that gives it a meaning, or None."""
+    for one in runtime.profiled:
+        if one.interaction == request.interaction and one.resource_type in ("Bundle", request.resource_type):
+            meta = (request.resource or {}).get("meta")
+            claimed = meta.get("profile") if isinstance(meta, dict) else None
+            if isinstance(claimed, list) and any(_canonical(name) in one.profiles for name in claimed):
+                return one
+    return None
+
+
+def _canonical(name: Any) -> str:
+    """Return a canonical without its version."""
+    return str(name).partition("|")[0]
 
 
 def _level(request: Request) -> str:

@@ -3,7 +3,7 @@
 Spec: http.html
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -107,9 +107,37 @@ class Operation(msgspec.Struct, frozen=True):
     is_affecting: bool = False
 
 
+class Guides(msgspec.Struct, frozen=True):
+    """Canonicals that the CapabilityStatement names: statements of others that hold here, their guides, profiles.
+
+    `profiles` are pairs of a resource type and a profile that this server knows for it.
+    """
+
+    instantiates: tuple[str, ...] = ()
+    implementation_guides: tuple[str, ...] = ()
+    profiles: tuple[tuple[str, str], ...] = ()
+
+
+class Profiled(msgspec.Struct, frozen=True):
+    """An interaction that has a meaning of its own when its body claims one of some profiles, and what answers it.
+
+    `interaction` is `transaction`, of a Bundle, or `create`; the body is parsed, and of a create validated.
+    """
+
+    interaction: str
+    resource_type: str
+    profiles: frozenset[str]
+    invoke: Callable[[Request, "Runtime"], Awaitable[Response]]
+
+
+ChangeRule = Callable[[Request, Transaction, dict[str, Any] | None], Awaitable[None]]
+"""Refuses what may not become of a resource: given what is asked, and the content before (None for the first)."""
+
+
 class Runtime(msgspec.Struct, frozen=True):
     """What interactions are given: the store, the clock (aware UTC), the id source, the bounds, the operations.
 
+    `profiled` are interactions that profiles give a meaning, `change_rules` what restricts writes, by resource type.
     `parameters` are the search parameters that are known, `indexing` makes rows by them. `oauth_uris` are the SMART
     endpoints by name (authorize, token ...); empty when the server runs open.
     """
@@ -121,6 +149,9 @@ class Runtime(msgspec.Struct, frozen=True):
     parameters: Parameters = msgspec.field(default_factory=Parameters)
     indexing: Indexing = INDEXING
     operations: tuple[Operation, ...] = ()
+    profiled: tuple[Profiled, ...] = ()
+    change_rules: Mapping[str, ChangeRule] = msgspec.field(default_factory=dict)
+    guides: Guides = Guides()
     oauth_uris: tuple[tuple[str, str], ...] = ()
     terminology: Terminology = SPECIFIED_CODES
     """What `:in`, `:not-in`, `:above` and `:below` ask."""

@@ -75,6 +75,9 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
     """
     current = draft.current
     before = fhir_json.parse(current.content) if current is not None and not current.is_deleted else None
+    rule = runtime.change_rules.get(request.resource_type)
+    if rule is not None:
+        await rule(request, transaction, before)
     resource, version = _sealed(request, draft, before, instant(runtime))
     rows = await index_rows(transaction, resource, version.depositor, runtime.indexing)
     if asks_relations(draft.within):

@@ -116,7 +116,7 @@ async def test_another_depositor_does_not_replace(push: Push, find: Any) -> None
 
 
 async def test_a_refusal_in_the_middle_writes_nothing(push: Push, find: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fhir_server.documents import storing
+    from fhir_server.documents.cda import storing
 
     async def fail(self: storing.Storing, *args: object) -> None:
         raise FhirError("in the middle")

@@ -6,9 +6,9 @@ Spec: documents.html, provenance.html; https://profiles.ihe.net/ITI/TF/Volume3 (
 from typing import Any
 
 import mappings
-from fhir_server.documents.conversion import convert, outcome
-from fhir_server.documents.posted import posted_cda
-from fhir_server.documents.storing import Stored, Storing
+from fhir_server.documents.cda.conversion import convert, outcome
+from fhir_server.documents.cda.posted import posted_cda
+from fhir_server.documents.cda.storing import Stored, Storing
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.storage.store import Transaction

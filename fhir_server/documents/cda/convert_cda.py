@@ -3,8 +3,8 @@
 Spec: documents.html, operations.html
 """
 
-from fhir_server.documents.conversion import convert, outcome
-from fhir_server.documents.posted import posted_cda
+from fhir_server.documents.cda.conversion import convert, outcome
+from fhir_server.documents.cda.posted import posted_cda
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request, Response, Runtime
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fhir_server.documents.finding import Finding, reference_of
 from fhir_server.foundation.operation_outcome import Issue
 from fhir_server.interactions.dispatch import perform
-from fhir_server.interactions.request import Request
+from fhir_server.interactions.request import Request, Response
 from fhir_server.interactions.write import prepare
 
 Resource = dict[str, Any]
@@ -45,17 +45,22 @@ class Replacing:
         if version is None or version.depositor != self._finding.request.grant.actor:
             self._warn(f"The replaced document {identifier['value']} was deposited by another; it stays current.")
             return relation
-        await self._supersede(old)
+        await self.supersede(old)
         return {**relation, "target": {**relation["target"], "reference": reference_of(old)}}
 
-    async def _supersede(self, old: Resource) -> None:
+    async def supersede(self, old: Resource) -> Response:
+        """Mark a stored document superseded, delete what was converted from it, and return the answer of the update.
+
+        What was converted stays in the history.
+        """
         finding = self._finding
         superseded = {**old, "status": "superseded"}
         asked = prepare(self._asking("update", old, superseded), finding.runtime)
-        await perform(asked, finding.transaction, finding.runtime)
+        response = await perform(asked, finding.transaction, finding.runtime)
         for resource in await finding.all("", ("_source", reference_of(old))):
             if resource["resourceType"] not in KEPT:
                 await perform(self._asking("delete", resource), finding.transaction, finding.runtime)
+        return response
 
     def _asking(self, interaction: str, resource: Resource, body: Resource | None = None) -> Request:
         return replace(
