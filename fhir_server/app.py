@@ -95,6 +95,7 @@ def runtime_of(
         oauth_uris=oauth_uris,
         terminology=terminology,
         canonicals=canonicals,
+        may_combine_labels=deployment.settings.labels_combined,
         explain=store.explain,
     )
 

@@ -10,9 +10,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from fhir_server.access.audit.notice import Opening, notice_of
 from fhir_server.access.grant import OPEN, Grant
+from fhir_server.access.rows import references_of
+from fhir_server.foundation import fhir_json
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
+from fhir_server.smart.launch.emergencies import Emergency
 from fhir_server.smart.outside import Choice, Outside
 
 SHOWN = "20"
@@ -45,7 +49,26 @@ def outside_of(runtime: Runtime) -> Outside:
     async def organization_of(identifier: str) -> str:
         return await _reference(runtime, "Organization", ORGANIZATIONS, identifier)
 
-    return Outside(patients_of, encounters_of, practitioner_of, organization_of)
+    async def tell_emergency(emergency: Emergency) -> None:
+        await _tell(runtime, emergency)
+
+    return Outside(patients_of, encounters_of, practitioner_of, organization_of, tell_emergency=tell_emergency)
+
+
+async def _tell(runtime: Runtime, emergency: Emergency) -> None:
+    """Store the notice of an opening in the record that was opened; raises FhirError."""
+    opening = Opening(
+        patient_id=emergency.patient_id,
+        actor=emergency.actor,
+        display=emergency.display,
+        at=emergency.at,
+        purpose_of_use=emergency.purpose_of_use,
+        reason=emergency.reason,
+    )
+    known = await runtime.store.read("Patient", emergency.patient_id)
+    patient = fhir_json.parse(known.content) if known is not None and not known.is_deleted else {}
+    notice = notice_of(opening, references_of(patient.get("generalPractitioner")))
+    await dispatch(Request("create", INSIDE, "Communication", resource=notice), runtime)
 
 
 async def _identified(runtime: Runtime, text: str) -> list[Resource]:

@@ -68,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "default that comes with the server, confirmed cells and a prudent rest."
         ),
     ] = ""
+    labels_combined: Annotated[
+        bool,
+        Meta(description="One document may be hidden from the patient and masked from professionals at the same time."),
+    ] = False
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

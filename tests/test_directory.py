@@ -1,8 +1,10 @@
 """Who is who: what the authorization server is lent."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -10,9 +12,12 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.commands.local import opened
 from fhir_server.directory import outside_of
+from fhir_server.foundation import fhir_json
+from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.settings import Settings
+from fhir_server.smart.launch.emergencies import Emergency
 from fhir_server.smart.outside import Outside
 
 pytestmark = pytest.mark.anyio
@@ -90,3 +95,25 @@ async def test_a_national_number_names_a_practitioner_or_nobody(outside: Outside
     assert await outside.practitioner_of("899700000018") == "Practitioner/1"
     assert await outside.practitioner_of("899700000099") == ""
     assert await outside.practitioner_of("8|9") == ""
+
+
+async def test_an_emergency_is_told_in_the_record_to_the_patient_and_his_doctor(tmp_path: Path) -> None:
+    async with opened(Settings(data=str(tmp_path))) as runtime:
+        await fill(runtime)
+        named = {**RESOURCES[0], "generalPractitioner": [{"reference": "Practitioner/1"}]}
+        await dispatch(Request("update", OPEN, "Patient", "zoe", content=fhir_json.format(named)), runtime)
+        tell = outside_of(runtime).tell_emergency
+        assert tell is not None
+        at = datetime(2026, 6, 1, 12, tzinfo=UTC)
+        reason = "Patiente inconsciente aux urgences"
+        told = ("f", at, "u", "Practitioner/9", "Dr Neuf", "zoe", "app", "bris_de_glace", reason)
+        await tell(Emergency(*told))
+        zoe = Grant("patient", "Patient/zoe", "app", parse_scopes("patient/*.cruds"), patient_id="zoe")
+        for reader in (zoe, DOCTOR):
+            answer = await dispatch(Request("search", reader, "Communication"), runtime)
+            (entry,) = msgspec.json.decode(answer.content)["entry"]
+            assert entry["resource"]["reasonCode"][0]["text"] == reason
+            assert [one["reference"] for one in entry["resource"]["recipient"]] == ["Patient/zoe", "Practitioner/1"]
+            assert "bris de glace" in entry["resource"]["payload"][0]["contentString"]
+        with pytest.raises(Forbidden, match="see"):
+            await dispatch(Request("delete", zoe, "Communication", entry["resource"]["id"]), runtime)

@@ -16,7 +16,7 @@ from fhir_server.access.matrix.cells import Matrix
 from fhir_server.access.matrix.load import install_matrix
 from fhir_server.access.rows import in_record
 from fhir_server.access.rule import Rule
-from fhir_server.access.rules import app, matrix, modes, patient, professional, record, secrecy, system
+from fhir_server.access.rules import app, matrix, modes, notice, patient, professional, record, secrecy, system
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.search.condition import ALWAYS, NEVER, Condition, OfType, Related, all_of, any_of, none_of
 
@@ -30,6 +30,7 @@ SOURCES: Final[tuple[Callable[[Grant], Iterable[Rule]], ...]] = (
     patient.rules,
     app.rules,
     system.rules,
+    notice.rules,
 )
 """Whoever may allow or deny; each yields nothing for the grants it does not know. In the order in which
 decisions are explained (Mon espace santé): the record, the professional, the mode, the matrix, labels, minors, apps."""

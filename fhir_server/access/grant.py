@@ -41,7 +41,8 @@ class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     references that act too. `patient_id` is the launch context's patient (for a patient user: himself; for a
     representative: whom he represents). `profession` is a code of TRE_G15. `purpose_of_use` is a code of `modes`;
     `reason` what a professional gave for breaking the glass. `is_secret`: a professional's secret connection, for care
-    that a minor asks to hide from his representatives. `app` is None for software that is in no catalogue: the
+    that a minor asks to hide from his representatives. `is_regulator`: a professional who may open records for the
+    emergency call centre. `app` is None for software that is in no catalogue: the
     patient's own pages, a professional's software. `is_operator`: a system client that the operator trusts with every
     record; other system clients see what they deposited.
     """
@@ -60,6 +61,7 @@ class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     display: str = ""
     reason: str = ""
     is_secret: bool = False
+    is_regulator: bool = False
     app: App | None = None
 
 

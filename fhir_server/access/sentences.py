@@ -62,6 +62,10 @@ SENTENCES: Final = {
     "consent-of-others": Sentence(4, "Ce consentement nomme d'autres personnes.", "This consent names other people."),
     "names-others": Sentence(4, "Cela nomme d'autres patients.", "It names other patients."),
     "identity": Sentence(4, "L'identité ne se modifie pas ainsi.", "The identity is not changed this way."),
+    "notice": Sentence(
+        4, "Un avis d'accès en urgence ne se modifie pas.", "A notice of emergency access is not changed."
+    ),
+    "told": Sentence(4, "Cet avis lui est adressé.", "This notice is sent to him."),
     "trace": Sentence(4, "Une trace ne se modifie pas.", "A trace is not changed."),
     "matrix": Sentence(
         5,

@@ -10,6 +10,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES, note_change
 from fhir_server.interactions.conditional import check_version, find_matches
 from fhir_server.interactions.governance import put_deletion
+from fhir_server.interactions.read import check_unseen
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.write import instant
 from fhir_server.search.condition import Condition
@@ -25,6 +26,8 @@ async def delete(request: Request, transaction: Transaction, runtime: Runtime) -
     if not request.resource_id:
         return await _delete_matches(request, transaction, runtime, within)
     current = await transaction.read(request.resource_type, request.resource_id, within=within)
+    if current is None:
+        await check_unseen(request, transaction)
     check_version(request, current)
     if current is None or current.is_deleted:
         return Response(204)

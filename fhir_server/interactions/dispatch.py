@@ -6,7 +6,7 @@ Spec: http.html, security.html#audit
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from fhir_server.access.audit import QUERY_CHARACTERS, AccessEntry, encode
+from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry, encode
 from fhir_server.access.decision import decide
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import FhirError, NotFound

@@ -11,7 +11,7 @@ from fhir_server.access.decision import decide
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Gone, NotFound, Unprocessable
 from fhir_server.interactions.conditional import check_version, find_match
-from fhir_server.interactions.read import unknown
+from fhir_server.interactions.read import check_unseen, unknown
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.write import Draft, put, written
 from fhir_server.storage.store import Transaction
@@ -30,6 +30,7 @@ async def patch(request: Request, transaction: Transaction, runtime: Runtime) ->
     within = decide(request.grant, "patch", request.resource_type)
     current = await transaction.read(request.resource_type, request.resource_id, within=within)
     if current is None:
+        await check_unseen(request, transaction)
         raise unknown(request)
     if current.is_deleted:
         raise Gone(f"{current.reference} was deleted: there is nothing to patch.")

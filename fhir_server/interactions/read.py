@@ -6,7 +6,7 @@ Spec: http.html#read, http.html#cread
 from datetime import timedelta
 
 from fhir_server.access.decision import decide
-from fhir_server.foundation.operation_outcome import Gone, NotFound
+from fhir_server.foundation.operation_outcome import Forbidden, Gone, NotFound
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import names_version
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -38,6 +38,20 @@ def present(request: Request, version: Version, status: int = 200) -> Response:
 def unknown(request: Request) -> NotFound:
     """Return the refusal that does not tell an unknown resource from a hidden one."""
     return NotFound(f"{request.resource_type}/{request.resource_id} is not known.")
+
+
+async def check_unseen(request: Request, reader: Reader) -> None:
+    """Raise Forbidden when the caller may read what he may not change; what he does not see stays unknown.
+
+    Call it when a write did not reach its resource: to say that it does not exist, or is deleted, would be untrue.
+    """
+    try:
+        within = decide(request.grant, "read", request.resource_type)
+    except Forbidden:
+        return
+    seen = await reader.read(request.resource_type, request.resource_id, within=within)
+    if seen is not None and not seen.is_deleted:
+        raise Forbidden(f"The caller may see {seen.reference}, and may not {request.interaction} it.")
 
 
 def _has_it(request: Request, version: Version) -> bool:

@@ -157,6 +157,8 @@ class Runtime(msgspec.Struct, frozen=True):
     """What `:in`, `:not-in`, `:above` and `:below` ask."""
     canonicals: Canonicals | None = None
     """The definitions that take effect in this process; None where none do."""
+    may_combine_labels: bool = False
+    """One item may be hidden from the patient and masked from professionals at once."""
     explain: Callable[[Search], Awaitable[dict[str, Any]]] | None = None
     """How the store answers a search, for `_explain=true`; None when it cannot tell."""
 

@@ -12,7 +12,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.route import check_id
 from fhir_server.interactions.conditional import check_version, find_match
 from fhir_server.interactions.create import create
-from fhir_server.interactions.read import unknown
+from fhir_server.interactions.read import check_unseen, unknown
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.write import Draft, put, written
 from fhir_server.search.condition import Condition
@@ -36,6 +36,7 @@ async def current_version(request: Request, transaction: Transaction, within: Co
     """Return the current version, None when there never was one and the caller may choose its id. Raises NotFound."""
     current = await transaction.read(request.resource_type, request.resource_id, within=within)
     if current is None and not may_choose_ids(request.grant):
+        await check_unseen(request, transaction)
         raise NotFound(
             f"{request.resource_type}/{request.resource_id} is not known. Ids are given by this server: "
             f"to create, POST to {request.resource_type}."

@@ -12,12 +12,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from fhir_server.access.rules.secrecy import label_secret
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES, note_change
 from fhir_server.interactions.governance import index_rows, kept_source, reindex_governed
+from fhir_server.interactions.labelling import check_labels
 from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_asked
@@ -78,7 +80,9 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
     rule = runtime.change_rules.get(request.resource_type)
     if rule is not None:
         await rule(request, transaction, before)
+    request = _in_secret(request)
     resource, version = _sealed(request, draft, before, instant(runtime))
+    await check_labels(request, transaction, runtime, before, version)
     rows = await index_rows(transaction, resource, version.depositor, runtime.indexing)
     if asks_relations(draft.within):
         await transaction.put(version, rows)
@@ -92,6 +96,15 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
         await note_change(transaction, version.reference)
     await reindex_governed(transaction, before, resource, version.depositor, runtime.indexing)
     return version
+
+
+def _in_secret(request: Request) -> Request:
+    """Return the request with the label that a secret connection gives what it writes; itself in any other one."""
+    assert request.resource is not None
+    if not request.grant.is_secret:
+        return request
+    labelled = label_secret(request.grant, request.resource)
+    return request if labelled is request.resource else replace(request, resource=labelled, content=b"")
 
 
 def _sealed(

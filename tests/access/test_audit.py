@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_server.access.audit import QUERY_CHARACTERS, AccessEntry, Seen, asked_patient, audit_events, decode, encode
+from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry, decode, encode
+from fhir_server.access.audit.events import Seen, asked_patient, audit_events
 from fhir_server.validation.validate import validate
 
 READ = AccessEntry(

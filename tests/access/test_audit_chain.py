@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fhir_server.access.audit_chain import START, Break, Link, breaks, chain, decode_link, encode_link, is_seal_of, seal
+from fhir_server.access.audit.chain import START, Break, Link, breaks, chain, decode_link, encode_link, is_seal_of, seal
 
 Chained = list[tuple[Link, bytes | None]]
 

@@ -90,7 +90,7 @@ WRITES = record_consent(
     [
         (DOCTOR, [], 201),
         (DOCTOR, [CLOSING], 403),
-        (replace(DOCTOR, is_secret=True), [], 403),
+        (replace(DOCTOR, is_secret=True), [], 201),
         (BREAKING, [], 201),
         (PATIENT, [], 201),
         (PATIENT, [CLOSING], 403),

@@ -9,6 +9,7 @@ from fhir_server.access.extract import access_rows
 from fhir_server.access.grant import OPEN, App, Grant
 from fhir_server.access.labels import VISIBILITY_SYSTEM
 from fhir_server.access.rows import DOCUMENT, reference_row
+from fhir_server.access.rules.notice import EMERGENCY_ACCESS, NOTICE_SYSTEM
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.search.extract import Extractor
 from fhir_server.search.index_row import IndexRow
@@ -54,7 +55,12 @@ BREAKING: dict[str, Any] = {
     "reason": "unconscious",
     "expires_at": ENDS,
 }
-CALLING: dict[str, Any] = {"purpose_of_use": "centre_15", "patient_id": "1", "expires_at": ENDS}
+CALLING: dict[str, Any] = {
+    "purpose_of_use": "centre_15",
+    "patient_id": "1",
+    "expires_at": ENDS,
+    "is_regulator": True,
+}
 CHANGED: dict[str, tuple[Grant, dict[str, Any]]] = {
     "pharmacist": (DOCTOR, {"profession": "21"}),
     "dentist": (DOCTOR, {"profession": "40"}),
@@ -66,6 +72,7 @@ CHANGED: dict[str, tuple[Grant, dict[str, Any]]] = {
     "doctor breaking the glass without an end": (DOCTOR, {**BREAKING, "expires_at": None}),
     "doctor breaking the glass of everybody": (DOCTOR, {**BREAKING, "patient_id": ""}),
     "emergency call doctor": (DOCTOR, CALLING),
+    "doctor who is no regulator": (DOCTOR, {**CALLING, "is_regulator": False}),
     "emergency call nurse": (DOCTOR, {**CALLING, "profession": "60"}),
     "doctor in secret": (DOCTOR, {"is_secret": True}),
     "parent": (PARENT, {}),
@@ -122,6 +129,9 @@ def resource_of(item: str, label: str, author: str) -> dict[str, Any]:
             resource["performer"] = references[1:]
     if resource_type == "PractitionerRole":
         resource["practitioner"] = {"reference": ACTORS["doctor"] if whose == "of the doctor" else "Practitioner/2"}
+    if resource_type == "Communication" and "emergency" in whose:
+        resource["category"] = [{"coding": [{"system": NOTICE_SYSTEM, "code": EMERGENCY_ACCESS}]}]
+        resource["recipient"] = [{"reference": ACTORS["doctor"]}] if "doctor" in whose else []
     if whose.endswith("naming the doctor"):
         resource["provision"] = {"actor": [{"reference": {"reference": ACTORS["doctor"]}}]}
     if whose == "who is a parent":

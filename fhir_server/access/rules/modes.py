@@ -24,8 +24,8 @@ def rules(grant: Grant) -> Iterable[Rule]:
     Choice: the care relation is all that an emergency lifts. A block, the closing of the record, the matrix and masking
     stand: L.1111-17 gives access, not the items that the patient took out of everybody's sight, and he is told that
     masking holds in emergencies too. Break-glass needs its reason, one patient and a token that ends; centre 15 a
-    regulating doctor. An opposition also ends what a relation would open in that mode: the professional returns to the
-    normal one.
+    doctor whom the identity provider says to regulate. An opposition also ends what a relation would open in that mode:
+    the professional returns to the normal one.
     """
     mode = mode_of(grant.purpose_of_use)
     if grant.kind != "professional" or not grant.patient_id or grant.expires_at is None:
@@ -34,7 +34,7 @@ def rules(grant: Grant) -> Iterable[Rule]:
     if mode == BREAK_GLASS and grant.reason:
         yield Rule("break-glass", READING, record, except_types=_NOT_OPENED)
         yield _opposed("break-glass-opposed", NO_BREAK_GLASS)
-    elif mode == REGULATION and grant.profession == _DOCTOR:
+    elif mode == REGULATION and grant.profession == _DOCTOR and grant.is_regulator:
         yield Rule("regulation", READING, record, except_types=_NOT_OPENED)
         yield _opposed("regulation-opposed", NO_REGULATION)
 

@@ -13,6 +13,8 @@ from fhir_server.access.rule import CREATE, UPDATE, Rule
 from fhir_server.search.condition import none_of
 from fhir_server.search.index_row import TOKEN
 
+_NOT_HIDDEN: Final = DIRECTORY_TYPES | {"CareTeam", "Consent", "Patient"}
+"""Choice: the identity, and who cares for the patient, stay as they are: a label would take them from the parents."""
 _LABELLED_BY_DOCUMENT: Final = frozenset({"Binary", "Bundle"})
 """They are filed before the document that describes them, whose label they take."""
 
@@ -21,14 +23,14 @@ def rules(grant: Grant) -> Iterable[Rule]:
     """Deny depositing, in a secret connection, what does not carry the label: `label_secret` gives it."""
     if grant.kind == "professional" and grant.is_secret:
         open_to_representatives = none_of(labelled(HIDDEN_FROM_REPRESENTATIVES))
-        spared = DIRECTORY_TYPES | _LABELLED_BY_DOCUMENT
+        spared = _NOT_HIDDEN | _LABELLED_BY_DOCUMENT
         yield Rule("not-secret", CREATE | UPDATE, open_to_representatives, except_types=spared, is_denial=True)
 
 
 def label_secret(grant: Grant, resource: dict[str, Any]) -> dict[str, Any]:
     """Return a resource about to be written with the label that a secret connection gives; itself when none is due."""
     resource_type = resource.get("resourceType", "")
-    if not grant.is_secret or grant.kind != "professional" or resource_type in DIRECTORY_TYPES:
+    if not grant.is_secret or grant.kind != "professional" or resource_type in _NOT_HIDDEN:
         return resource
     if any(row[0] == TOKEN and row[-1] == HIDDEN_FROM_REPRESENTATIVES for row in label_rows(resource)):
         return resource

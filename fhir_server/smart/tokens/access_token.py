@@ -39,6 +39,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     is_operator: bool = False
     purpose_of_use: str = ""
     reason: str = ""
+    is_regulator: bool = False
 
     def grant(self, display: str, app: App | None = None) -> Grant:
         """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
@@ -56,6 +57,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             display=display,
             purpose_of_use=self.purpose_of_use,
             reason=self.reason,
+            is_regulator=self.is_regulator,
             app=app,
         )
 
@@ -71,6 +73,7 @@ def claims_of_user(family: Family, user: User) -> dict[str, Any]:
         "organizations": user.organizations,
         "purpose_of_use": family.context.purpose_of_use,
         "reason": family.context.reason,
+        "is_regulator": user.is_regulator,
     }
 
 

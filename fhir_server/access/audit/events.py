@@ -1,4 +1,4 @@
-"""Audit: what was done by whom, as a journal entry at once and as AuditEvents later.
+"""Audit events: what a journal entry says, as AuditEvents, one for each patient whom it concerns.
 
 Spec: auditevent.html, https://profiles.ihe.net/ITI/BALP/ (Basic Audit Log Patterns)
 """
@@ -10,43 +10,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry
 from fhir_server.access.callers import PERSONAL_KINDS
 from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, VISIBILITY_SYSTEM
 from fhir_server.access.modes import purpose_system
 from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
-
-QUERY_CHARACTERS: Final = 2_000
-"""A journal entry keeps so much of a search; a query of that length was cut, and is not read any more."""
-
-
-class AccessEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Record one request that was answered or refused; it holds no content, no token and no secret.
-
-    `instant` is microseconds since 1970 UTC. `query` (URL-encoded) and `compartment` ("Patient/1") are what a search
-    asked; `results` are the references of what the answer showed, included resources too. `ground` is the
-    reason given for breaking the glass. `is_secret`: done in a secret connection, hidden from representatives.
-    """
-
-    instant: int
-    kind: str
-    actor: str
-    client_id: str
-    display: str
-    interaction: str
-    resource_type: str
-    resource_id: str
-    version_id: str
-    status: int
-    query: str = ""
-    results: tuple[str, ...] = ()
-    user_id: str = ""
-    purpose_of_use: str = ""
-    ground: str = ""
-    request_id: str = ""
-    base_url: str = ""
-    compartment: str = ""
-    is_secret: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -59,9 +28,6 @@ class Seen(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] = ()
     governor: str = ""
 
-
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(AccessEntry).decode
 
 _TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _INTERACTIONS: Final = "http://hl7.org/fhir/restful-interaction"

@@ -6,7 +6,8 @@ Spec: auditevent.html, security.html#audit, CSP R.1111-42 (traces readable by th
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fhir_server.access.audit import AccessEntry, Seen, audit_events, decode
+from fhir_server.access.audit.entry import AccessEntry, decode
+from fhir_server.access.audit.events import Seen, audit_events
 from fhir_server.access.extract import GOVERNED_TYPES
 from fhir_server.access.rows import DOCUMENT, LABEL
 from fhir_server.foundation import fhir_json
