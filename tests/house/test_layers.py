@@ -81,6 +81,8 @@ def test_only_a_backend_knows_its_engine() -> None:
         known = {name.split(".")[0] for _, name in imports(path)}
         folder = path.relative_to(ROOT / "fhir_server").parts
         assert not known & {"apsw", "sqlite3"} or folder[:2] == ("storage", "sqlite"), f"{path} knows SQLite"
+        is_mongodb = folder[:2] == ("storage", "mongodb")
+        assert not known & {"pymongo", "bson", "gridfs"} or is_mongodb, f"{path} knows MongoDB"
 
 
 def test_the_table_would_catch_a_forbidden_import() -> None:

@@ -7,7 +7,7 @@ Spec: http.html#history
 from typing import Any
 
 from fhir_server.foundation.resource import Version
-from fhir_server.storage.sqlite.cursor import Place, seal, unseal
+from fhir_server.storage.cursor import Place, seal, unseal
 from fhir_server.storage.sqlite.instants import instant, microseconds
 from fhir_server.storage.sqlite.printing.ordering import places
 from fhir_server.storage.sqlite.printing.versions import HistoryPlan, history_page, history_total

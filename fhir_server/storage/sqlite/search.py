@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import all_of
-from fhir_server.storage.sqlite.cursor import Place, seal, unseal
+from fhir_server.storage.cursor import Place, seal, unseal
 from fhir_server.storage.sqlite.instants import instant
 from fhir_server.storage.sqlite.printing.hits import Plan
 from fhir_server.storage.sqlite.printing.inclusion import inclusion

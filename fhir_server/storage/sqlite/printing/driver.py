@@ -22,10 +22,10 @@ from fhir_server.search.condition import (
     all_of,
 )
 from fhir_server.search.index_row import COMPARTMENT, DATE, POSITION, REFERENCE, RELATION, TEXT
+from fhir_server.storage.rank import LEADING, NEVER, parts, rank
 from fhir_server.storage.sqlite.printing.comparison import comparison, tests_of
 from fhir_server.storage.sqlite.printing.condition import holds
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
-from fhir_server.storage.sqlite.printing.rank import LEADING, NEVER, parts, rank
 from fhir_server.storage.sqlite.printing.source import rows_of
 from fhir_server.storage.sqlite.printing.special import box, within_distance, words_asked
 from fhir_server.storage.sqlite.rows import FAMILIES

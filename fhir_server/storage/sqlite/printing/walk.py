@@ -10,11 +10,11 @@ import msgspec
 
 from fhir_server.search.condition import Compare, Not, all_of
 from fhir_server.search.index_row import DATE
+from fhir_server.storage.rank import FREQUENT, INTERVAL, rank
 from fhir_server.storage.sqlite.printing.driver import Driver, driver
 from fhir_server.storage.sqlite.printing.hits import Plan, asked, collected, ordered
 from fhir_server.storage.sqlite.printing.ordering import column, key
 from fhir_server.storage.sqlite.printing.printer import Printer
-from fhir_server.storage.sqlite.printing.rank import FREQUENT, INTERVAL, rank
 from fhir_server.storage.sqlite.session import Slot
 
 

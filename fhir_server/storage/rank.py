@@ -1,4 +1,4 @@
-"""Rank: how much the index of a condition is expected to find; a search starts from the least.
+"""Rank: how much the index of a condition is expected to find; in every backend, a search starts from the least.
 
 Choice: a static order, because counting first would cost a statement. What is known to be large (a status, a
 category, the documents of an author) comes late.
