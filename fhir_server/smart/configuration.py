@@ -19,6 +19,9 @@ APPS_PATH = "/account/apps"
 SECOND_FACTOR_PATH = "/account/second-factor"
 """Where a local user adds or removes a second factor."""
 
+APPROVALS_PATH = "/account/approvals"
+"""Where an operator approves the apps that registered themselves."""
+
 REGISTRATION_PATH = "/oauth/register"
 """Where apps register themselves."""
 

@@ -12,6 +12,7 @@ from fhir_server.asgi.pages.discovery import discovery_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
 from fhir_server.asgi.pages.person.account import account_routes
+from fhir_server.asgi.pages.person.approvals import approvals_routes
 from fhir_server.asgi.pages.person.second_factor import second_factor_routes
 from fhir_server.asgi.pages.rates import Limited
 from fhir_server.asgi.pages.refusals import REFUSALS
@@ -35,6 +36,7 @@ ROUTES = (
     emergency_routes,
     account_routes,
     second_factor_routes,
+    approvals_routes,
 )
 """The routes of the authorization server, by page."""
 

@@ -15,7 +15,7 @@ from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.configuration import APPS_PATH, SECOND_FACTOR_PATH
+from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, SECOND_FACTOR_PATH
 from fhir_server.smart.providers import Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
 from fhir_server.smart.second_factor.halfway import Half
@@ -23,7 +23,7 @@ from fhir_server.smart.users import User
 
 _HOME = "/account"
 _REQUEST = "/oauth/authorize?"
-_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH)
+_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH, APPROVALS_PATH)
 
 
 def sign_in_routes(authorization: Authorization) -> APIRouter:

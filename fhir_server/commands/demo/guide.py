@@ -2,17 +2,9 @@
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-
-class Person(msgspec.Struct, frozen=True):
-    """One who signs in; `actor` is his own resource, `role` who he is to the patients."""
-
-    login: str
-    name: str
-    actor: str
-    role: str
-    password: str = ""
+from fhir_server.commands.demo.people import Person
+from fhir_server.commands.demo.software import Software
 
 
 class Guide(msgspec.Struct, frozen=True):
@@ -27,24 +19,49 @@ class Guide(msgspec.Struct, frozen=True):
     laboratory_key: str
     app: str
     app_redirect_uri: str
+    software: tuple[Software, ...]
+    system_token: str
+    registration: str
+    launch: str
     documents: tuple[str, ...]
 
 
 def tell(guide: Guide, console: Console) -> None:
     """Print the guide, in French and English."""
-    people = Table("login", "mot de passe / password", "", "", title="Qui se connecte / Who signs in")
-    for person in guide.people:
-        people.add_row(person.login, person.password, person.name, person.role)
-    console.print(people)
+    console.print("[bold]Qui se connecte / who signs in[/bold]  (login, password, kind)")
+    _lines([f"{one.login:12}{one.password:15}{one.kind:16}{one.name}, {one.role}" for one in guide.people], console)
+    if not guide.is_open:
+        _tell_software(guide, console)
     origin = guide.base.removesuffix("/fhir")
     console.print(f"Cliquez / click: {origin}/", soft_wrap=True)
     console.print("\n[bold]Le laboratoire dépose un compte rendu / the laboratory pushes a report[/bold]")
-    for line in _laboratory_lines(guide):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    _lines(_laboratory_lines(guide), console)
     console.print("\n[bold]Un médecin lit / a doctor reads[/bold]")
-    for line in _doctor_lines(guide):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    _lines(_doctor_lines(guide), console)
     console.print(f"\nTout est dans / all of it is in {guide.folder}/demo.json", soft_wrap=True)
+
+
+def _tell_software(guide: Guide, console: Console) -> None:
+    console.print("[bold]Quels logiciels / which software[/bold]  (client_id, kind, secret or key)")
+    proofs = [(one, one.secret or one.key or "-") for one in guide.software]
+    _lines([f"{one.client_id:21}{one.kind:25}{proof}" for one, proof in proofs], console)
+    host = next(one for one in guide.software if one.is_launch_host)
+    console.print("[bold]Bac à sable / sandbox[/bold]  (README: The sandbox)")
+    _lines(
+        [
+            f"SYSTEM_TOKEN={guide.system_token}",
+            f'curl -H "Authorization: Bearer $SYSTEM_TOKEN" {guide.base}/Patient/dominique',
+            f"curl -u {host.client_id}:{host.secret} -d user=dr.martin -d patient=dominique {guide.launch}",
+            f"curl -H 'Content-Type: application/json' -d @app.json {guide.registration}",
+        ],
+        console,
+    )
+
+
+def _lines(lines: list[str], console: Console) -> None:
+    """Print lines whole, whatever the width of the terminal: they are copied, or read by a program."""
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _laboratory_lines(guide: Guide) -> list[str]:

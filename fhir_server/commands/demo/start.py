@@ -1,7 +1,6 @@
 """Start the demo: make its store anew, populate it, say what to click and what to curl, serve."""
 
 import asyncio
-import secrets
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -13,35 +12,19 @@ from rich.console import Console
 
 from fhir_server.app import Deployment
 from fhir_server.commands import serve
-from fhir_server.commands.demo.guide import Guide, Person, tell
-from fhir_server.commands.identity.clients import Registration, client_of, write_private
+from fhir_server.commands.demo.guide import Guide, tell
+from fhir_server.commands.demo.people import add_people
+from fhir_server.commands.demo.software import APP, LABORATORY, register_software
+from fhir_server.commands.identity.clients import write_private
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
 from fhir_server.commands.population import Population
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.settings import Settings, SettingsRefused
-from fhir_server.smart.users import User
+from fhir_server.smart.configuration import REGISTRATION_PATH
 
 MARK = ".fhir-server-demo"
 STRANGERS = 8
-LABORATORY = Registration(
-    client_id="laboratoire-horizon",
-    name="Logiciel du Laboratoire Horizon",
-    scopes=("system/*.crs", "system/DocumentReference.cruds"),
-    actor="Device/laboratoire-horizon",
-)
-APP = Registration(
-    client_id="carnet",
-    name="Carnet (application référencée)",
-    scopes=("openid", "fhirUser", "launch/patient", "offline_access", "patient/*.cruds", "user/*.cruds"),
-    redirect_uris=("http://127.0.0.1:8765/callback", "http://localhost:8765/callback"),
-)
-PEOPLE = (
-    Person("dr.martin", "Dr Claire MARTIN", "Practitioner/dr-martin", "médecin traitant de Dominique et de Ruth"),
-    Person("dr.durand", "Dr Paul DURAND", "Practitioner/dr-durand", "médecin sans relation avec elles"),
-    Person("dominique", "Dominique PAT-TROIS", "Patient/dominique", "patiente"),
-    Person("ruth", "Ruth NESSI", "Patient/ruth", "patiente"),
-)
 
 
 def run(settings: Settings, console: Console) -> None:
@@ -71,43 +54,31 @@ def make_folder(folder: Path) -> None:
 async def populate(deployment: Deployment, folder: Path) -> Guide:
     """Store the population, the clients and the users, and return what a person needs to use them."""
     async with opened(deployment.settings) as runtime:
-        await _transact(runtime, fhir_json.parse(_file("population.json")))
+        for name in ("population.json", "sandbox.json"):
+            await _transact(runtime, fhir_json.parse(_file(name)))
         for bundle in Population(seed=7).bundles(STRANGERS, observations=10):
             await _transact(runtime, bundle)
         authorization = authorization_of(runtime, deployment.origin)
         await authorization.open()
-        laboratory, private = client_of(LABORATORY)
-        assert private is not None
-        write_private(folder / "laboratoire-horizon.jwk.json", private)
-        await authorization.clients.register(laboratory)
-        await authorization.clients.register(client_of(APP)[0])
-        passwords = {person.login: secrets.token_urlsafe(9) for person in PEOPLE}
-        await asyncio.gather(*(authorization.users.add(_user(person), passwords[person.login]) for person in PEOPLE))
+        software = await register_software(authorization, folder)
+        people = await add_people(authorization.users)
     for name in ("biologie.xml", "vaccination.xml"):
         (folder / name).write_bytes(_file(name))
     return Guide(
         base=deployment.base_url,
         folder=str(folder),
         is_open=deployment.settings.open,
-        people=tuple(replace(person, password=passwords[person.login]) for person in PEOPLE),
+        people=people,
+        software=software,
         laboratory=LABORATORY.client_id,
         laboratory_scope=" ".join(LABORATORY.scopes),
         laboratory_key=str(folder / "laboratoire-horizon.jwk.json"),
         app=APP.client_id,
         app_redirect_uri=APP.redirect_uris[0],
+        system_token=next(one.token for one in software if one.token),
+        registration=f"{deployment.origin}{REGISTRATION_PATH}",
+        launch=f"{deployment.origin}/oauth/launch",
         documents=tuple(str(folder / name) for name in ("biologie.xml", "vaccination.xml")),
-    )
-
-
-def _user(person: Person) -> User:
-    is_patient = person.actor.startswith("Patient/")
-    return User(
-        user_id="",
-        login=person.login,
-        kind="patient" if is_patient else "professional",
-        actor=person.actor,
-        display=person.name,
-        profession="" if is_patient else "10",
     )
 
 

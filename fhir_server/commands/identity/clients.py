@@ -36,6 +36,8 @@ class Registration(msgspec.Struct, frozen=True):
     is_operator: bool = False
     is_confidential: bool = False
     is_launch_host: bool = False
+    has_key: bool = False
+    """An app with redirect URIs for which a key pair is made; software without any gets one in any case."""
 
 
 def new_key(client_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -75,7 +77,8 @@ def _kind_of(registration: Registration) -> ClientKind:
     """Return how the client proves itself: an app without a secret or a key does not, software always does."""
     if registration.is_confidential and registration.jwks is None:
         return "confidential-symmetric"
-    return "confidential-asymmetric" if registration.jwks or not registration.redirect_uris else "public"
+    has_key = registration.has_key or registration.jwks is not None or not registration.redirect_uris
+    return "confidential-asymmetric" if has_key else "public"
 
 
 def register(settings: Settings, registration: Registration, console: Console) -> None:

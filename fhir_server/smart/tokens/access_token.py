@@ -83,12 +83,19 @@ def claims_of_system(client: Client) -> dict[str, Any]:
 
 
 async def issue(
-    authorization: Authorization, family: Family, scopes: tuple[str, ...], caller: dict[str, Any]
+    authorization: Authorization,
+    family: Family,
+    scopes: tuple[str, ...],
+    caller: dict[str, Any],
+    longest_seconds: int = 0,
 ) -> dict[str, Any]:
-    """Return the token response of a new access token, which ends with its family at the latest."""
+    """Return the token response of a new access token, which ends with its family at the latest.
+
+    `longest_seconds` 0: as the settings say for people's tokens.
+    """
     now_seconds = authorization.now_seconds()
     left_seconds = int(family.expires_at.timestamp()) - now_seconds
-    expires_in = min(authorization.settings.access_token_seconds, left_seconds)
+    expires_in = min(longest_seconds or authorization.settings.access_token_seconds, left_seconds)
     claims = Claims(
         iss=authorization.issuer,
         aud=authorization.base_url,

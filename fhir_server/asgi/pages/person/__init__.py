@@ -1,1 +1,1 @@
-"""The signed-in person's own pages: his account, the apps that he authorised, his second factor."""
+"""The signed-in person's own pages: account, authorised apps, second factor; an operator's approvals."""
