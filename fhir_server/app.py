@@ -17,6 +17,7 @@ from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.publish import publish
+from fhir_server.conformance.terminology import terminology_of
 from fhir_server.directory import outside_of
 from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
@@ -28,7 +29,6 @@ from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.configuration import smart_configuration
 from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
-from fhir_server.terminology.terminology import Terminology
 
 DEPLOYMENT_VARIABLE = "FHIRSERVER_DEPLOYMENT"
 """How a worker process is told the settings and the address of its parent."""
@@ -83,8 +83,6 @@ def runtime_of(
 ) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
     base_urls = (deployment.base_url,)
-    terminology = Terminology(canonicals.resolve)
-    canonicals.subscribe(lambda members: terminology.forget())
     return Runtime(
         store=store,
         now=now,
@@ -93,7 +91,7 @@ def runtime_of(
         indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
         oauth_uris=oauth_uris,
-        terminology=terminology,
+        terminology=terminology_of(canonicals),
         canonicals=canonicals,
         may_combine_labels=deployment.settings.labels_combined,
         explain=store.explain,

@@ -60,6 +60,49 @@ class Match(msgspec.Struct, frozen=True):
         return [*parts, {"name": "source", "valueUri": self.source}] if self.source else parts
 
 
+class Ends(msgspec.Struct, frozen=True):
+    """Hold from where to where a concept map leads: value sets without version, and the systems of its groups."""
+
+    canonical: str
+    source: str
+    target: str
+    groups: tuple[tuple[str, str], ...]
+
+
+class Between(msgspec.Struct, frozen=True):
+    """Hold between what a translation is sought, as for a map read forwards; "" stands for any.
+
+    `systems` are those of the codes; a map is read backwards when `is_reverse`.
+    """
+
+    source: str
+    target: str
+    systems: frozenset[str]
+    target_system: str = ""
+    is_reverse: bool = False
+
+    def holds(self, ends: Ends) -> bool:
+        """Tell whether a map may translate."""
+        first, second = (ends.target, ends.source) if self.is_reverse else (ends.source, ends.target)
+        if self.source not in ("", first) or self.target not in ("", second):
+            return False
+        return any(self._concerns(*(reversed(group) if self.is_reverse else group)) for group in ends.groups)
+
+    def _concerns(self, source: str, target: str) -> bool:
+        return (not source or source in self.systems) and (not target or self.target_system in ("", target))
+
+
+def ends_of(concept_map: Definition) -> Ends:
+    """Return from where to where a map leads; its canonical has its version, when there is one."""
+    source, target = (
+        str(concept_map.get(f"{end}Canonical") or concept_map.get(f"{end}Uri") or "").partition("|")[0]
+        for end in ("source", "target")
+    )
+    groups = tuple((group.get("source", ""), group.get("target", "")) for group in concept_map.get("group", ()))
+    url, version = str(concept_map.get("url", "")), concept_map.get("version", "")
+    return Ends(f"{url}|{version}" if version else url, source, target, groups)
+
+
 def translate(
     concept_map: Definition, question: Question, other: Callable[[str], Definition | None]
 ) -> tuple[Match, ...]:

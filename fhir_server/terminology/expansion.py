@@ -10,8 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.terminology.code_system import Designation
 from fhir_server.terminology.value_set import Member
 
+_LANGUAGES: Final = "urn:ietf:bcp:47"
 _COPIED: Final = ("url", "version", "name", "title", "status", "experimental", "publisher", "language")
 
 
@@ -28,6 +30,11 @@ class ExpansionParameters(msgspec.Struct, frozen=True):
     has_designations: bool = False
     is_active_only: bool = False
     exclude_nested: bool = True
+    is_selectable_only: bool = False
+    has_definition: bool = False
+    designations: tuple[str, ...] = ()
+    """Which designations are wanted: tokens of a use, or of a language as `urn:ietf:bcp:47|fr`; empty for all."""
+    excluded_systems: tuple[str, ...] = ()
 
     @property
     def is_flat(self) -> bool:
@@ -40,7 +47,8 @@ class ExpansionParameters(msgspec.Struct, frozen=True):
         for field, (name, kind) in _NAMES.items():
             value = getattr(self, field)
             if value != getattr(_DEFAULTS, field):
-                found.append({"name": name, kind: value})
+                values = value if isinstance(value, tuple) else (value,)
+                found.extend({"name": name, kind: one} for one in values)
         return found
 
 
@@ -53,6 +61,10 @@ _NAMES: Final = {
     "has_designations": ("includeDesignations", "valueBoolean"),
     "is_active_only": ("activeOnly", "valueBoolean"),
     "exclude_nested": ("excludeNested", "valueBoolean"),
+    "is_selectable_only": ("excludeNotForUI", "valueBoolean"),
+    "has_definition": ("includeDefinition", "valueBoolean"),
+    "designations": ("designation", "valueString"),
+    "excluded_systems": ("exclude-system", "valueUri"),
 }
 
 
@@ -83,17 +95,21 @@ def expansion(
     contains = [_element(member, asked) for member in page] if asked.is_flat else _nested(page, asked)
     if contains:
         shown["contains"] = contains
-    copied = {name: definition[name] for name in _COPIED if name in definition}
-    return {"resourceType": "ValueSet", **copied, "expansion": shown}
+    copied = {name: value for name, value in definition.items() if asked.has_definition or name in _COPIED}
+    return {"status": "active", **copied, "resourceType": "ValueSet", "expansion": shown}
 
 
 def select(members: Iterable[Member], asked: ExpansionParameters) -> list[Member]:
-    """Return the members that pass the text and the wish for active ones."""
+    """Return the members that pass the text, and the wishes for active and selectable ones of certain systems."""
     words = folded(asked.text).split()
+    excluded = frozenset(asked.excluded_systems)
     return [
         member
         for member in members
-        if not (asked.is_active_only and member.is_inactive) and (not words or _has_words(member, words))
+        if not (asked.is_active_only and member.is_inactive)
+        and not (asked.is_selectable_only and member.is_abstract)
+        and not (excluded and not excluded.isdisjoint((member.system, f"{member.system}|{member.version}")))
+        and (not words or _has_words(member, words))
     ]
 
 
@@ -125,9 +141,17 @@ def _element(member: Member, asked: ExpansionParameters) -> dict[str, Any]:
     element["code"] = member.code
     if display := member.shown(asked.display_language):
         element["display"] = display
-    if asked.has_designations and member.designations:
-        element["designation"] = [designation.element() for designation in member.designations]
+    if asked.has_designations and (
+        wanted := [found.element() for found in member.designations if _wants(asked, found)]
+    ):
+        element["designation"] = wanted
     return element
+
+
+def _wants(asked: ExpansionParameters, found: Designation) -> bool:
+    use = found.use or {}
+    told = {f"{_LANGUAGES}|{found.language}", found.language, f"{use.get('system', '')}|{use.get('code', '')}"}
+    return not asked.designations or not told.isdisjoint(asked.designations)
 
 
 def _nested(members: Sequence[Member], asked: ExpansionParameters) -> list[dict[str, Any]]:

@@ -4,9 +4,11 @@ Spec: codesystem-operation-lookup.html
 """
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
 from fhir_server.terminology.code_system import CodeSystem, Concept
+
+_CONCEPTS: Final = ("parent", "child")
 
 
 def lookup_parameters(
@@ -23,9 +25,11 @@ def lookup_parameters(
     shown.extend(_designations(concept, properties))
     for code, kind, value in _properties(code_system, concept):
         if not properties or code in properties:
-            shown.append(
-                {"name": "property", "part": [{"name": "code", "valueCode": code}, {"name": "value", kind: value}]}
-            )
+            part = [{"name": "code", "valueCode": code}, {"name": "value", kind: value}]
+            named = code_system.find(value) if code in _CONCEPTS else None
+            if named is not None and named.shown(language):
+                part.append({"name": "description", "valueString": named.shown(language)})
+            shown.append({"name": "property", "part": part})
     return {"resourceType": "Parameters", "parameter": shown}
 
 

@@ -3,20 +3,22 @@
 Spec: terminology-service.html
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fhir_server.foundation.operation_outcome import BadRequest, NotFound, TooCostly
 from fhir_server.terminology import definitions
 from fhir_server.terminology.bounded_cache import BoundedCache
 from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, wrong_display
-from fhir_server.terminology.concept_map import Match, Question, translate
+from fhir_server.terminology.concept_map import Between, Ends, Match, Question, ends_of, translate
 from fhir_server.terminology.grammars import GRAMMARS
 from fhir_server.terminology.implicit import implicit_value_set
 from fhir_server.terminology.value_set import Definition, Grammar, Member, Unexpandable, ValueSet
 
-Resolve = Callable[[str], Mapping[str, Any] | None]
-"""From `url` or `url|version` to a resource, None when unknown; it is not changed."""
+Resolve = Callable[[str, str], Mapping[str, Any] | None]
+"""From `url` or `url|version` and a resource type to a resource, None when unknown; it is not changed."""
+Listed = Callable[[str], Iterable[Mapping[str, Any]]]
+"""From a resource type to every resource of it that `Resolve` may find."""
 
 MAX_MEMBERS: Final = 200_000
 """Members that one expansion may have."""
@@ -29,27 +31,32 @@ class Terminology:
     """Answer about codes. `grammars` are system -> test, beside those of BCP 13 and 47; UCUM's is the caller's to lend.
 
     Nothing is awaited: resources come from `resolve`, and what is made of them is kept within bounds until `forget`.
+    Several threads may ask at once.
     """
 
-    def __init__(self, resolve: Resolve, grammars: Mapping[str, Grammar] | None = None) -> None:
+    def __init__(
+        self, resolve: Resolve, grammars: Mapping[str, Grammar] | None = None, listed: Listed | None = None
+    ) -> None:
         self._resolve = resolve
+        self._listed = listed
         self._grammars = {**GRAMMARS, **(grammars or {})}
         self._code_systems: BoundedCache[str, CodeSystem] = BoundedCache(_KEPT_CONCEPTS)
         self._value_sets: BoundedCache[str, ValueSet] = BoundedCache(_KEPT_VALUE_SETS)
         self._members: BoundedCache[str, tuple[Member, ...]] = BoundedCache(_KEPT_MEMBERS)
+        self._map_ends: tuple[Ends, ...] | None = None
 
     def forget(self) -> None:
         """Read everything anew: to be called when a resource that `resolve` gives has changed."""
         for cache in (self._code_systems, self._value_sets, self._members):
             cache.clear()
+        self._map_ends = None
 
     def resource(self, canonical: str, resource_type: str) -> Mapping[str, Any] | None:
         """Return a terminology resource by canonical, None when it is not here.
 
         What `resolve` gives comes before the tables of R4.
         """
-        found = self._resolve(canonical) or definitions.resolve(canonical)
-        return found if found is not None and found.get("resourceType") == resource_type else None
+        return self._resolve(canonical, resource_type) or definitions.resolve(canonical, resource_type)
 
     def grammar(self, system: str) -> Grammar | None:
         """Return the test of a system whose codes are defined by a grammar."""
@@ -173,6 +180,18 @@ class Terminology:
         if found is None:
             raise NotFound(f"The concept map {concept_map} is not here: add a package that holds it.")
         return translate(found, question, self._concept_map)
+
+    def concept_maps(self, between: Between) -> Iterator[Definition]:
+        """Yield each concept map that leads where it is asked to, by canonical."""
+        if self._map_ends is None:
+            listed = {ends.canonical: ends for ends in map(ends_of, definitions.concept_maps())}
+            listed |= {
+                ends.canonical: ends for ends in map(ends_of, self._listed("ConceptMap") if self._listed else ())
+            }
+            self._map_ends = tuple(listed[canonical] for canonical in sorted(listed))
+        for ends in self._map_ends:
+            if between.holds(ends) and (found := self._concept_map(ends.canonical)) is not None:
+                yield found
 
     def _concept_map(self, canonical: str) -> Definition | None:
         return self.resource(canonical, "ConceptMap")

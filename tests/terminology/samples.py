@@ -1,5 +1,6 @@
 """Small code systems and value sets, made for the tests."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 ANIMALS = "http://example.org/animals"
@@ -38,6 +39,16 @@ CODE_SYSTEM: dict[str, Any] = {
         {"code": "pet", "display": "Pet", "property": [{"code": "child", "valueCode": "bird"}]},
     ],
 }
+
+
+def held(resources: Mapping[str, dict[str, Any]]) -> Callable[[str, str], dict[str, Any] | None]:
+    """Find resources by canonical; of another type than the one sought there is none."""
+
+    def resolve(canonical: str, resource_type: str) -> dict[str, Any] | None:
+        found = resources.get(canonical)
+        return found if found is not None and found["resourceType"] == resource_type else None
+
+    return resolve
 
 
 def code_system(**changes: Any) -> dict[str, Any]:

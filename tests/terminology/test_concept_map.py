@@ -5,6 +5,7 @@ import pytest
 from fhir_server.foundation.operation_outcome import NotFound, Unprocessable
 from fhir_server.terminology.concept_map import Question, is_translated
 from fhir_server.terminology.terminology import Terminology
+from tests.terminology.samples import held
 
 HERE, THERE, URL = "http://example.org/here", "http://example.org/there", "http://example.org/map"
 
@@ -33,7 +34,7 @@ def concept_map(canonical: str = URL, /, **unmapped: Any) -> dict[str, Any]:
 
 
 def answers(found: dict[str, Any], question: Question) -> list[tuple[str, str]]:
-    return [(match.equivalence, match.code) for match in Terminology({}.get).translate(found, question)]
+    return [(match.equivalence, match.code) for match in Terminology(held({})).translate(found, question)]
 
 
 @pytest.mark.spec("conceptmap-operation-translate.html")
@@ -60,11 +61,11 @@ def test_translate(question: Question, expected: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize(("code", "result"), [("a", True), ("b", False), ("z", False)])
 def test_the_result_is_whether_there_is_a_translation(code: str, result: bool) -> None:
-    assert is_translated(Terminology({}.get).translate(concept_map(), Question(HERE, code))) is result
+    assert is_translated(Terminology(held({})).translate(concept_map(), Question(HERE, code))) is result
 
 
 def test_the_parts_of_a_match() -> None:
-    (match,) = Terminology({}.get).translate(concept_map(), Question(HERE, "d"))
+    (match,) = Terminology(held({})).translate(concept_map(), Question(HERE, "d"))
     assert match.parts() == [
         {"name": "equivalence", "valueCode": "equal"},
         {"name": "concept", "valueCoding": {"system": THERE, "version": "9", "code": "4"}},
@@ -91,7 +92,7 @@ def test_unmapped_codes() -> None:
 def test_another_map_goes_on() -> None:
     following = concept_map(f"{URL}/2", mode="fixed", code="9")
     maps = {URL: concept_map(mode="other-map", url=f"{URL}/2"), f"{URL}/2": following}
-    (match,) = Terminology(maps.get).translate(URL, Question(HERE, "z"))
+    (match,) = Terminology(held(maps)).translate(URL, Question(HERE, "z"))
     assert (match.code, match.source) == ("9", f"{URL}/2")
 
 
@@ -100,6 +101,6 @@ def test_maps_that_are_not_here_and_circles_are_refused() -> None:
     circle = concept_map(mode="other-map", url=URL)
     for found in (lost, circle):
         with pytest.raises(Unprocessable):
-            Terminology({URL: circle}.get).translate(found, Question(HERE, "z"))
+            Terminology(held({URL: circle})).translate(found, Question(HERE, "z"))
     with pytest.raises(NotFound):
-        Terminology({}.get).translate(URL, Question(HERE, "a"))
+        Terminology(held({})).translate(URL, Question(HERE, "a"))

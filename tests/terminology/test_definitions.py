@@ -10,10 +10,11 @@ from fhir_server.terminology import definitions
 from fhir_server.terminology.concept_map import Question
 from fhir_server.terminology.definitions import compile as compiler
 from fhir_server.terminology.terminology import Terminology
+from tests.terminology.samples import held
 
 PACKAGE = "data/fhir-packages/hl7.fhir.r4.core-4.0.1.tgz"
 V3 = "http://terminology.hl7.org/CodeSystem/v3-"
-base = Terminology({}.get)
+base = Terminology(held({}))
 
 
 def test_tables_are_small_and_say_where_they_come_from() -> None:
@@ -68,7 +69,7 @@ def test_oids_of_systems() -> None:
 def test_what_resolve_gives_comes_first() -> None:
     gender = "http://hl7.org/fhir/administrative-gender"
     own = {"resourceType": "CodeSystem", "url": gender, "content": "complete", "concept": [{"code": "x"}]}
-    known = Terminology({gender: own}.get)
+    known = Terminology(held({gender: own}))
     assert known.contains("http://hl7.org/fhir/ValueSet/administrative-gender", gender, "male") is False
 
 
@@ -92,12 +93,12 @@ def test_value_sets_expand_as_with_the_whole_package(package: Path) -> None:
     types = ("CodeSystem", "ValueSet")
     whole = {found["url"]: found for found in read_package(package) if found["resourceType"] in types}
 
-    def resolve(canonical: str) -> dict[str, Any] | None:
+    def resolve(canonical: str, resource_type: str) -> dict[str, Any] | None:
         url, _, version = canonical.partition("|")
         found = whole.get(url)
         return found if found and version in ("", found.get("version", "")) else None
 
-    official, ours = Terminology(resolve), Terminology({}.get)
+    official, ours = Terminology(resolve), Terminology(held({}))
     urls = [url for url, found in whole.items() if found["resourceType"] == "ValueSet"]
     codes = {url: expanded(official, url) for url in urls}
     assert {url: expanded(ours, url) for url in urls} == codes

@@ -6,6 +6,7 @@ from fhir_server.foundation.operation_outcome import FhirError, TooLarge
 from fhir_server.terminology import ihe_svs
 from fhir_server.terminology.ihe_svs import UnreadableValueSet, import_value_sets
 from fhir_server.terminology.terminology import Terminology
+from tests.terminology.samples import held
 
 EMPTY = {"MediaType.xml", "CoverageRoleType.xml", "ActPharmacySupplyType.xml"}
 """Files that are published without content."""
@@ -117,7 +118,7 @@ def test_every_published_file_converts(shared: Path) -> None:
     resources = {found.resource["url"]: found.resource for found in imported}
     assert (len(imported), sum(len(found.issues) for found in imported)) == (521, 3)
     assert len({found.resource["id"] for found in imported}) == 521
-    known = Terminology(resources.get)
+    known = Terminology(held(resources))
     listed = [part for url in resources for part in resources[url]["compose"]["include"]]
     assert sum(len(list(known.members(url))) for url in resources) == sum(len(part["concept"]) for part in listed)
     classes = "https://mos.esante.gouv.fr/NOS/JDV_J07-XdsTypeCode-CISIS/FHIR/JDV-J07-XdsTypeCode-CISIS"

@@ -5,9 +5,9 @@ import pytest
 from fhir_server.foundation.operation_outcome import NotFound
 from fhir_server.terminology.lookup import lookup_parameters
 from fhir_server.terminology.terminology import Terminology
-from tests.terminology.samples import ANIMALS, code_system
+from tests.terminology.samples import ANIMALS, code_system, held
 
-known = Terminology({ANIMALS: code_system(name="Animals")}.get)
+known = Terminology(held({ANIMALS: code_system(name="Animals")}))
 
 
 def looked_up(code: str, **asked: Any) -> list[dict[str, Any]]:
@@ -17,7 +17,7 @@ def looked_up(code: str, **asked: Any) -> list[dict[str, Any]]:
 
 def properties(parameters: list[dict[str, Any]]) -> list[tuple[str, Any]]:
     parts = [found["part"] for found in parameters if found["name"] == "property"]
-    return [(code["valueCode"], next(reversed(value.values()))) for code, value in parts]
+    return [(code["valueCode"], next(reversed(value.values()))) for code, value, *_ in parts]
 
 
 @pytest.mark.spec("codesystem-operation-lookup.html")

@@ -6,7 +6,7 @@ import pytest
 from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unprocessable
 from fhir_server.terminology.terminology import Terminology
 from fhir_server.terminology.value_set import MAX_INCLUDED, Unexpandable
-from tests.terminology.samples import ANIMALS, code_system, value_set
+from tests.terminology.samples import ANIMALS, code_system, held, value_set
 
 ALL = ["animal", "bird", "emu", "fish", "pet"]
 URL = "http://example.org/vs"
@@ -16,7 +16,7 @@ OTHER = "http://example.org/unknown"
 def terminology(*resources: dict[str, Any]) -> Terminology:
     known = {resource["url"]: resource for resource in (code_system(), *resources)}
     known[f"{ANIMALS}|2"] = code_system()
-    return Terminology(known.get)
+    return Terminology(held(known))
 
 
 def codes(*include: dict[str, Any], **compose: Any) -> list[str]:
@@ -110,7 +110,7 @@ def test_the_version_that_is_named_is_used() -> None:
 
 
 def test_a_fragment_lists_what_it_has_and_checks_no_more() -> None:
-    known = Terminology({ANIMALS: code_system(content="fragment"), URL: value_set(URL, {"system": ANIMALS})}.get)
+    known = Terminology(held({ANIMALS: code_system(content="fragment"), URL: value_set(URL, {"system": ANIMALS})}))
     assert known.contains(URL, ANIMALS, "bird") is True
     assert known.contains(URL, ANIMALS, "stone") is None
     with pytest.raises(Unexpandable, match="fragment"):
@@ -150,7 +150,7 @@ def test_circles_are_said() -> None:
 def test_a_web_of_includes_is_bounded() -> None:
     asked: list[str] = []
 
-    def resolve(canonical: str) -> dict[str, Any] | None:
+    def resolve(canonical: str, resource_type: str) -> dict[str, Any] | None:
         asked.append(canonical)
         level = canonical.count("/")
         return value_set(canonical, *({"valueSet": [f"{canonical}/{n}"]} for n in range(9 if level < 9 else 0)))
@@ -205,7 +205,7 @@ def test_member_of(coded: Any, answer: bool) -> None:
 
 def test_grammars_answer_for_their_systems() -> None:
     mime, tags = "urn:ietf:bcp:13", "urn:ietf:bcp:47"
-    known = Terminology({URL: value_set(URL, {"system": mime}, {"system": tags})}.get, {OTHER: str.isdigit})
+    known = Terminology(held({URL: value_set(URL, {"system": mime}, {"system": tags})}), {OTHER: str.isdigit})
     assert known.contains(URL, mime, "application/fhir+json; fhirVersion=4.0") is True
     assert known.contains(URL, mime, "pdf") is False
     assert known.contains(URL, tags, "fr-FR") is None
@@ -244,7 +244,7 @@ def test_members_come_one_by_one() -> None:
 
 def test_a_change_is_seen_once_the_rest_is_forgotten() -> None:
     known = {URL: value_set(URL, {"system": ANIMALS}), ANIMALS: code_system()}
-    asked = Terminology(known.get)
+    asked = Terminology(held(known))
     assert asked.contains(URL, ANIMALS, "stone") is False
     known[ANIMALS] = code_system(concept=[{"code": "stone"}])
     asked.forget()

@@ -39,16 +39,19 @@ def system_oids() -> Mapping[str, str]:
     return {row["o"]: url for url, row in rows if "o" in row}
 
 
-def resolve(canonical: str) -> dict[str, Any] | None:
+def resolve(canonical: str, resource_type: str) -> dict[str, Any] | None:
     """Return the CodeSystem, ValueSet or ConceptMap that `url` or `url|version` names, as far as the tables have it."""
     url, _, version = canonical.partition("|")
-    for resource_type, name in _TABLES.items():
-        found = table(name).get(url)
-        if found is not None:
-            row = msgspec.json.decode(found)
-            if version in ("", row.get("v", "")):
-                return _EXPAND[resource_type](url, row)
-    return None
+    found = table(_TABLES[resource_type]).get(url) if resource_type in _TABLES else None
+    if found is None:
+        return None
+    row = msgspec.json.decode(found)
+    return _EXPAND[resource_type](url, row) if version in ("", row.get("v", "")) else None
+
+
+def concept_maps() -> Iterator[dict[str, Any]]:
+    """Yield every concept map of the tables."""
+    return (_concept_map(url, msgspec.json.decode(row)) for url, row in table(CONCEPT_MAPS).items())
 
 
 def _resource(resource_type: str, url: str, row: Mapping[str, Any]) -> dict[str, Any]:
