@@ -96,7 +96,7 @@ def expansion(
     if contains:
         shown["contains"] = contains
     copied = {name: value for name, value in definition.items() if asked.has_definition or name in _COPIED}
-    return {"status": "active", **copied, "resourceType": "ValueSet", "expansion": shown}
+    return {"resourceType": "ValueSet", "status": "active", **copied, "expansion": shown}
 
 
 def select(members: Iterable[Member], asked: ExpansionParameters) -> list[Member]:
