@@ -19,6 +19,7 @@ from fhir_server.commands.options import (
     errors,
     refusals_told,
 )
+from fhir_server.commands.packaging.verbs import package
 
 application = typer.Typer(
     name="fhir-server",
@@ -27,6 +28,7 @@ application = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
+application.add_typer(package, name="package")
 application.add_typer(client, name="client")
 application.add_typer(user, name="user")
 
@@ -53,12 +55,14 @@ def serve(  # noqa: PLR0913 - each argument is an option that a person reads in 
     The FHIR base is http://HOST:PORT/fhir.
     """
     from fhir_server.commands import serve as verb
+    from fhir_server.commands.packaging import packages
 
     with refusals_told():
         chosen = effective(config, host=host, port=port, data=data, workers=workers, open=open_)
         listener = verb.bind(chosen)
         deployment = verb.deployment_of(chosen, listener)
         verb.announce(deployment, console)
+        packages.ensure(chosen, console)
         verb.run(deployment, listener)
 
 

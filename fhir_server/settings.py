@@ -15,6 +15,8 @@ from msgspec import Meta
 
 PREFIX = "FHIR_SERVER_"
 DEFAULT_FILE = "fhir-server.toml"
+LISTS = ("cors_origins", "packages")
+"""Settings that the environment gives as texts between commas."""
 
 
 class SettingsRefused(Exception):
@@ -72,6 +74,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         Meta(description="One document may be hidden from the patient and masked from professionals at the same time."),
     ] = False
+    packages: Annotated[
+        tuple[str, ...],
+        Meta(description="FHIR packages to add at start when they are not here: .tgz files, folders, NAME@VERSION."),
+    ] = ()
+    registry: Annotated[str, Meta(description="Address of the package registry that NAME@VERSION is fetched from.")] = (
+        "https://packages.fhir.org"
+    )
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"
@@ -103,7 +112,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.__struct_fields__:
             raise SettingsRefused(f"The environment variable {variable} names no setting.{_suggestion(name)}")
-        values[name] = text.split(",") if name == "cors_origins" else text
+        values[name] = text.split(",") if name in LISTS else text
     return values
 
 

@@ -16,13 +16,14 @@ MANIFEST: Final = "package.json"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Hold what package.json says; `dependencies` are name -> version."""
+    """Hold what package.json says; `dependencies` are name -> version, `type` such as fhir.ig."""
 
     name: str
     version: str
     dependencies: Mapping[str, str] = {}
     title: str = ""
     canonical: str = ""
+    type: str = ""
 
     @property
     def label(self) -> str:
@@ -79,7 +80,7 @@ def missing(manifests: Iterable[Manifest]) -> tuple[Missing, ...]:
         Missing(manifest.label, name, version, tuple(versions.get(name, ())))
         for manifest in here
         for name, version in _dependencies(manifest)
-        if not any(_fulfils(one, version) for one in versions.get(name, ()))
+        if not any(fulfils(one, version) for one in versions.get(name, ()))
     )
 
 
@@ -100,7 +101,8 @@ def _dependencies(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield name.rpartition("@npm:")[2], version
 
 
-def _fulfils(version: str, wanted: str) -> bool:
+def fulfils(version: str, wanted: str) -> bool:
+    """Tell whether a version is the one that is wanted: exactly, of a range such as 4.0.x, or any."""
     if wanted in ("", "*", "latest", "current", "dev"):
         return True
     if wanted.endswith(".x"):

@@ -180,3 +180,20 @@ def test_fhirpath_prints_each_item_with_its_place(run: Run, tmp_path: Path) -> N
 def test_an_app_that_registered_itself_waits_until_it_is_approved(run: Run) -> None:
     assert "Waiting for an approval" in run("client", "pending", "--data", "store").output
     assert "absent" in run("client", "approve", "absent", "--data", "store", code=2).stderr
+
+
+def test_packages_are_added_listed_and_removed(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "guide"
+    folder.mkdir()
+    manifest = {"name": "org.example", "version": "1.0.0", "title": "Guide", "dependencies": {"org.other": "1.0.0"}}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    colours = {"resourceType": "ValueSet", "id": "colours", "url": "http://example.org/colours", "status": "active"}
+    (folder / "ValueSet-colours.json").write_text(json.dumps(colours))
+    told = run("package", "add", str(folder), code=1).output
+    assert "org.example#1.0.0 1 resources" in told
+    assert "missing org.other@1.0.0 needed by org.example#1.0.0" in told
+    assert "is here already" in run("package", "add", "org.example@1.0.0", code=1).output
+    assert "Guide" in run("package", "list").output
+    assert "no file and no folder" in run("package", "add", "nothing", code=2).stderr
+    assert "1 resources removed" in run("package", "remove", "org.example@1.0.0").output
+    assert "Here are: none" in run("package", "remove", "org.example@1.0.0", code=2).stderr

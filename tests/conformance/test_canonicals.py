@@ -1,32 +1,20 @@
 """Conformance resources take effect: in this process before the answer, in the others soon after."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from fhir_server.access.grant import OPEN
-from fhir_server.app import new_id, now
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.foundation.canonical_index import Member
 from fhir_server.interactions.canonicals.changes import changes, note_change
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
-from fhir_server.operations import OPERATIONS
-from fhir_server.storage.sqlite.store import SqliteStore
 
 URL = "http://example.org/ValueSet/colours"
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
-    store = SqliteStore(tmp_path / "fhir.sqlite")
-    await store.open()
-    yield Runtime(store=store, now=now, new_id=new_id, canonicals=Canonicals(store), operations=OPERATIONS)
-    await store.close()
 
 
 def value_set(name: str = "colours", version: str = "1.0.0", **more: Any) -> dict[str, Any]:

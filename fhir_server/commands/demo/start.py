@@ -17,6 +17,7 @@ from fhir_server.commands.demo.people import add_people
 from fhir_server.commands.demo.software import APP, LABORATORY, register_software
 from fhir_server.commands.identity.clients import write_private
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
+from fhir_server.commands.packaging import packages
 from fhir_server.commands.population import Population
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request, Runtime
@@ -39,6 +40,7 @@ def run(settings: Settings, console: Console) -> None:
     write_private(folder / "demo.json", msgspec.to_builtins(guide))
     serve.announce(deployment, console)
     tell(guide, console)
+    packages.ensure(settings, console)
     serve.run(deployment, listener)
 
 

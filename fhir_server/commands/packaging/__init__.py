@@ -1,0 +1,1 @@
+"""FHIR packages: the verbs that add, list and remove them."""
