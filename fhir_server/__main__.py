@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fhir_server import __version__, settings
-from fhir_server.commands.identity.verbs import client, user
+from fhir_server.commands.identity.verbs import client, keys, user
 from fhir_server.commands.options import (
     Config,
     Data,
@@ -31,6 +31,7 @@ application = typer.Typer(
 application.add_typer(package, name="package")
 application.add_typer(client, name="client")
 application.add_typer(user, name="user")
+application.add_typer(keys, name="keys")
 
 
 @application.callback(invoke_without_command=True)

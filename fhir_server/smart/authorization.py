@@ -4,7 +4,7 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -37,12 +37,14 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     """How long things last, within SMART's bounds, and what hashing a password costs (Argon2id, by RFC 9106).
 
     `is_registration_open`: apps that register themselves need no operator's approval (for a sandbox).
+    A signing key older than `key_days` gives way to a new one by itself.
     `sign_ins_a_minute` and `client_calls_a_minute` are what one address may do in one process; a hospital has one.
     """
 
     code_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
     access_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=_HOUR_SECONDS)] = _HOUR_SECONDS
     system_token_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 300
+    key_days: Annotated[int, msgspec.Meta(ge=1)] = 90
     refresh_seconds: _Seconds = 90 * 24 * _HOUR_SECONDS
     session_seconds: _Seconds = _HOUR_SECONDS
     launch_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 300
@@ -77,7 +79,7 @@ class Authorization:
         self.new_id = new_id
         self.settings = settings
         hasher = PasswordHasher(settings.password_rounds, settings.password_memory_kib)
-        self.keys = Keys(store, now)
+        self.keys = Keys(store, now, timedelta(days=settings.key_days))
         self.clients = Clients(store, now)
         self.users = Users(store, new_id, hasher)
         self.sessions = Sessions(store, now, settings.session_seconds)

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.jws import extract_compact
 
 from fhir_server.access.grant import Grant
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import CHECKED_EVERY_SECONDS, Bearer, NoBearer
 from fhir_server.smart.clients.assertion import ASSERTION_TYPE
-from fhir_server.smart.keys import ACCESS_TOKEN_ALGORITHM
+from fhir_server.smart.keys import ACCESS_TOKEN_ALGORITHM, RETIRED_FOR
 from fhir_server.smart.token import token
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("rfc6750")]
@@ -169,9 +170,47 @@ async def test_a_process_learns_the_keys_that_another_made(
     await Bearer(other).grant(f"Bearer {await get_token(world, sign)}")
     kids = {key["kid"] for key in other.keys.jwks()["keys"]}
     assert kids == {key["kid"] for key in world.keys.jwks()["keys"]}
-    clock.advance(2 * 3600)
+    clock.advance(RETIRED_FOR.total_seconds())
     await get_token(other, sign)
     assert len(other.keys.jwks()["keys"]) == 2
+
+
+async def test_an_old_key_gives_way_by_itself_and_breaks_no_token(world: Authorization, clock: Any, sign: Any) -> None:
+    clock.advance(90 * 86_400 - 60)
+    before = await get_token(world, sign)
+    clock.advance(61)
+    after = await get_token(world, sign)
+    await Bearer(world).grant(f"Bearer {before}")
+    await Bearer(world).grant(f"Bearer {after}")
+    assert len({kid_of(before), kid_of(after)}) == 2
+    assert len([stored for stored in world.keys.stored() if stored.algorithm == "ES256"]) == 2
+
+
+async def test_a_second_rotation_does_not_keep_a_retired_key_alive(world: Authorization, clock: Any) -> None:
+    first = {stored.kid for stored in world.keys.stored()}
+    await world.keys.rotate()
+    clock.advance(RETIRED_FOR.total_seconds() - 60)
+    await world.keys.rotate()
+    clock.advance(61)
+    await world.keys.refresh()
+    assert not first & {stored.kid for stored in world.keys.stored()}
+    assert len(world.keys.stored()) == 4
+
+
+async def test_a_stolen_key_is_forgotten_at_once_by_every_process(
+    world: Authorization, access_token: str, store: Any, clock: Any
+) -> None:
+    other = Authorization(store, world.base_url, clock, world.new_id, world.settings)
+    await other.open()
+    await Bearer(other).grant(f"Bearer {access_token}")
+    await world.keys.rotate(is_at_once=True)
+    await refused(Bearer(world), f"Bearer {access_token}")
+    clock.advance(61)
+    await refused(Bearer(other), f"Bearer {access_token}")
+
+
+def kid_of(token: str) -> str:
+    return str(extract_compact(token.encode()).headers()["kid"])
 
 
 async def test_published_keys_are_public(world: Authorization) -> None:

@@ -29,6 +29,7 @@ def discovery_routes(authorization: Authorization) -> APIRouter:
         return json(openid_configuration(authorization), headers=_PUBLIC)
 
     async def jwks() -> Response:
+        await authorization.keys.refresh()
         return json(authorization.keys.jwks(), headers=_PUBLIC)
 
     async def style() -> Response:

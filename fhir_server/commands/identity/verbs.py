@@ -1,4 +1,4 @@
-"""The verbs `client` and `user`: what each is told, and which function does it.
+"""The verbs `client`, `user` and `keys`: what each is told, and which function does it.
 
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#register-app-with-ehr
 """
@@ -12,6 +12,9 @@ from fhir_server.commands.options import Config, Data, console, effective, refus
 
 client = typer.Typer(help="Register and list the software that may ask for tokens.", no_args_is_help=True)
 user = typer.Typer(help="Add and list the people who sign in with a password.", no_args_is_help=True)
+
+
+keys = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
 
 
 @client.command("register")
@@ -169,3 +172,27 @@ def user_list(data: Data = None, config: Config = None) -> None:
 
     with refusals_told():
         verb.show(effective(config, data=data), console)
+
+
+@keys.command("list")
+def keys_list(data: Data = None, config: Config = None) -> None:
+    """List the keys that sign or still verify tokens; secrets are not shown."""
+    from fhir_server.commands.identity import keys as verb
+
+    with refusals_told():
+        verb.show(effective(config, data=data), console)
+
+
+@keys.command("rotate")
+def keys_rotate(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Forget the former keys now: one was stolen. All tokens end.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make new signing keys; the former verify for a day more, so that no token breaks. It also happens by itself."""
+    from fhir_server.commands.identity import keys as verb
+
+    with refusals_told():
+        verb.rotate(effective(config, data=data), console, is_at_once=at_once)
