@@ -16,7 +16,9 @@ from fhir_server.search.parse import GENERAL, parse
 from fhir_server.storage.store import Reader
 
 Criteria = tuple[tuple[str, str], ...]
-SHAPING: Final = frozenset({"_count", "_elements", "_include", "_revinclude", "_sort", "_summary", "_total"}) | GENERAL
+SHAPING: Final = GENERAL | {
+    *("_count", "_elements", "_include", "_revinclude", "_sort", "_summary", "_total", "_contained", "_containedType")
+}
 
 
 def criteria_of(text: str) -> Criteria:

@@ -12,6 +12,7 @@ from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import bundle, outcome_entry, search_entry
+from fhir_server.interactions.gathering.contained import contained_page, shows_contained
 from fhir_server.interactions.gathering.explanation import EXPLAIN, asks_explanation, explanation
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_content
@@ -40,12 +41,13 @@ async def search(request: Request, reader: Reader, runtime: Runtime) -> Response
 async def find(request: Request, reader: Reader, runtime: Runtime) -> tuple[Query, Page]:
     """Return what a search asked, and the page that answers it. Raises BadRequest, Forbidden."""
     query = parse(request.resource_type, request.parameters, runtime.parameters, request.is_lenient)
-    return query, await reader.search(plan_search(request, runtime, query))
+    asked = plan_search(request, runtime, query)
+    return query, await (contained_page(reader, asked) if shows_contained(query) else reader.search(asked))
 
 
 def shown(page: Page) -> tuple[str, ...]:
-    """Return the references of all that a page shows."""
-    return tuple(version.reference for version in (*page.versions, *page.included))
+    """Return the references of all that a page shows; what is contained counts as its container."""
+    return tuple(version.reference.partition("#")[0] for version in (*page.versions, *page.included))
 
 
 def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
@@ -62,7 +64,7 @@ def plan_search(request: Request, runtime: Runtime, query: Query) -> Search:
     plan = planner.plan(query)
     condition, purpose = plan.condition, plan.purpose
     if request.compartment is not None:
-        condition = all_of(in_compartment(request.compartment, request.resource_type), condition)
+        condition = all_of(in_compartment(request.compartment, plan.resource_type), condition)
         purpose = f"{'/'.join(request.compartment)} {purpose}"
     return Search(
         resource_type=plan.resource_type,

@@ -20,7 +20,8 @@ from fhir_server.search.places import Place, members, places
 from fhir_server.search.types import SEARCH_TYPES, composite, reference, token
 from fhir_server.search.types.value import Emit, Leaf
 
-ExtractRows = Callable[[dict[str, Any], Emit], None]
+ExtractRows = Callable[[dict[str, Any], Emit, dict[str, Any]], None]
+"""`extract_rows(resource, emit, container)`; what is not contained is its own container."""
 
 PATIENT: Final = "Patient"
 """The compartment that access knows."""
@@ -154,10 +155,12 @@ class Printer:
         self._count = 0
 
     def function(self, root: Node) -> str:
-        """Return the source of `extract_rows(resource, emit)`."""
+        """Return the source of `extract_rows(resource, emit, container)`."""
         body = list(self._node(root, "resource", "emit", "0"))
         counters = (f"{name} = 0" for name in self._counters.values())
-        return "\n".join(["def extract_rows(resource, emit):", *(f" {line}" for line in (*counters, *body, "pass"))])
+        return "\n".join(
+            ["def extract_rows(resource, emit, container):", *(f" {line}" for line in (*counters, *body, "pass"))]
+        )
 
     def _name(self, prefix: str) -> str:
         self._count += 1
@@ -238,7 +241,7 @@ OPENINGS: Final[Mapping[str, Callable[[str, str, Step], Iterator[str]]]] = {"get
 
 CONDITIONS: Final[Mapping[str, Callable[[str, Step], str]]] = {
     "equals": lambda value, key: f"{value}.get({key.name!r}) == {key.value!r}",
-    "resolves": lambda value, key: f"names({value}, {key.name!r})",
+    "resolves": lambda value, key: f"names({value}, {key.name!r}, container)",
     "is": lambda value, key: f"{value}.get('resourceType') == {key.name!r}",
     "has_extension": lambda value, key: f"any(x.get('url') == {key.name!r} for x in {value}.get('extension', ()))",
 }

@@ -107,7 +107,22 @@ class Near(msgspec.Struct, frozen=True):
     metres: float
 
 
-Condition = Always | Never | And | Or | Not | Compare | Same | Identity | Updated | OfType | Exists | Related | Near
+class Contains(msgspec.Struct, frozen=True):
+    """Hold when a contained resource of the type meets the condition; with a parameter, one that it names as `#id`.
+
+    `condition` is judged on the rows within the CONTAINED row, on its id in the container and on the container's
+    instant; no `_has` holds of it, and it has no words, compartment and relations. Within it, Contains asks the
+    container for its siblings. No decision is part of it: whoever sees the container sees what it contains.
+    """
+
+    resource_type: str
+    condition: "Condition"
+    parameter: str = ""
+
+
+Condition = (
+    Always | Never | And | Or | Not | Compare | Same | Identity | Updated | OfType | Exists | Related | Near | Contains
+)
 
 ALWAYS: Final = Always()
 NEVER: Final = Never()

@@ -8,9 +8,10 @@ from typing import Any
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.search.compile import PATIENT, ExtractRows, compile_type
 from fhir_server.search.custom import evaluate_rows
-from fhir_server.search.index_row import COMPARTMENT, IndexRow
+from fhir_server.search.index_row import COMPARTMENT, CONTAINED, CONTAINED_FAMILIES, IndexRow
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.text import text_rows
+from fhir_server.search.types.value import Emit
 
 
 class Extractor:
@@ -32,12 +33,25 @@ class Extractor:
             rows.append((COMPARTMENT, PATIENT, 0, resource["id"]))
         try:
             text_rows(resource, rows.append)
-            self._function(resource_type)(resource, rows.append)
-            for parameter in self._parameters.evaluated(resource_type):
-                evaluate_rows(parameter, self._base_urls, resource, rows.append)
+            self._valued(resource, resource, rows.append)
+            for contained in resource.get("contained", ()):
+                rows.append(self._contained(contained, resource))
         except (AttributeError, KeyError, TypeError, ValueError, BadRequest) as error:
             raise Unprocessable(f"{resource_type}: its elements cannot be indexed ({error}).", resource_type) from None
         return list(dict.fromkeys(rows))
+
+    def _valued(self, resource: dict[str, Any], container: dict[str, Any], emit: Emit) -> None:
+        """Write the rows of search parameters; what a contained resource refers to as `#id` is in the container."""
+        resource_type = resource["resourceType"]
+        self._function(resource_type)(resource, emit, container)
+        for parameter in self._parameters.evaluated(resource_type):
+            evaluate_rows(parameter, self._base_urls, resource, emit)
+
+    def _contained(self, resource: dict[str, Any], container: dict[str, Any]) -> IndexRow:
+        rows: list[IndexRow] = []
+        self._valued(resource, container, rows.append)
+        kept = dict.fromkeys(row for row in rows if row[0] in CONTAINED_FAMILIES)
+        return (CONTAINED, resource["resourceType"], 0, resource.get("id", ""), tuple(kept))
 
     def _function(self, resource_type: str) -> ExtractRows:
         function = self._compiled.get(resource_type)

@@ -23,6 +23,7 @@ COMPARTMENT: Final = 8
 RELATION: Final = 9
 POSITION: Final = 10
 TEXT: Final = 11
+CONTAINED: Final = 12
 
 COLUMNS: Final[dict[int, tuple[str, ...]]] = {
     # `system` is "" when there is none.
@@ -48,7 +49,13 @@ COLUMNS: Final[dict[int, tuple[str, ...]]] = {
     # The distinct folded words of a text, parted by spaces; one row a parameter (`_text`, `_content`), of element 0,
     # asked with the operator `words`, or for presence.
     TEXT: ("words",),
+    # parameter = type of a contained resource; its id in the resource ("" for none), and its own rows of the families
+    # in CONTAINED_FAMILIES, a tuple. Asked by the condition Contains alone.
+    CONTAINED: ("contained_id", "rows"),
 }
+
+CONTAINED_FAMILIES: Final = frozenset({TOKEN, STRING, DATE, NUMBER, QUANTITY, REFERENCE, URI, POSITION})
+"""What a contained resource is asked by; compartments, relations and words are those of its container."""
 
 MIN_INSTANT: Final = -(2**62)
 MAX_INSTANT: Final = 2**62

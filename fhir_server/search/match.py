@@ -16,6 +16,7 @@ from fhir_server.search.condition import (
     And,
     Compare,
     Condition,
+    Contains,
     Exists,
     Identity,
     Near,
@@ -28,7 +29,7 @@ from fhir_server.search.condition import (
     Test,
     Updated,
 )
-from fhir_server.search.index_row import COLUMNS, COMPARTMENT, POSITION, REFERENCE, IndexRow
+from fhir_server.search.index_row import COLUMNS, COMPARTMENT, CONTAINED, POSITION, REFERENCE, IndexRow
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -38,6 +39,8 @@ class Subject(msgspec.Struct, frozen=True):
     resource_id: str
     last_updated: int
     rows: Sequence[IndexRow]
+    container: "Subject | None" = None
+    """The resource that contains this one."""
 
 
 class World(Protocol):
@@ -199,6 +202,8 @@ def _(condition: OfType, subject: Subject, world: World) -> bool:
 @_holds.register
 def _(condition: Exists, subject: Subject, world: World) -> bool:
     if condition.is_reverse:
+        if subject.container is not None:
+            return False
         names_subject = Compare(
             REFERENCE,
             condition.parameter,
@@ -229,3 +234,19 @@ def _(condition: Near, subject: Subject, world: World) -> bool:
         for row in subject.rows
         if row[0] == POSITION and row[1] == condition.parameter
     )
+
+
+@_holds.register
+def _(condition: Contains, subject: Subject, world: World) -> bool:
+    container = subject.container or subject
+    named = {row[4] for row in subject.rows if row[:2] == (REFERENCE, condition.parameter) and row[3] == ""}
+    return any(
+        _holds(condition.condition, _within(container, row), world)
+        for row in container.rows
+        if row[:2] == (CONTAINED, condition.resource_type) and (not condition.parameter or f"#{row[3]}" in named)
+    )
+
+
+def _within(container: Subject, row: IndexRow) -> Subject:
+    """Return the contained resource of a row."""
+    return Subject(row[1], row[3], container.last_updated, row[4], container)

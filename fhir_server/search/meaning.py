@@ -3,7 +3,7 @@
 Spec: search.html#combining, search.html#chaining, search.html#has, search.html#modifiers
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from fhir_server.search.condition import (
     ALWAYS,
     Compare,
     Condition,
+    Contains,
     Exists,
     Identity,
     OfType,
@@ -29,6 +30,7 @@ from fhir_server.search.index_row import STRING, TOKEN
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.parse import MISSING, TYPE, Link
 from fhir_server.search.query import ChainLink, Clause, Query, ReverseLink
+from fhir_server.search.result_parameters import CONTAINED, CONTAINER_SORTS
 from fhir_server.search.special import SPECIAL
 from fhir_server.search.special.hierarchy import in_hierarchy
 from fhir_server.search.types import SEARCH_TYPES, composite, date, reference, token
@@ -43,6 +45,11 @@ MAXIMUM_LINKED: Final = 200
 """Links between types that one query may mean: chains that do not say their types multiply."""
 
 
+MAXIMUM_CONTAINED: Final = 3
+"""Choice: chains look into contained resources at their first links only; what a chain may mean doubles with each."""
+BEYOND_CONTAINED: Final = ("_content", "_list", "_text")
+
+
 class Meaning(msgspec.Struct):
     """Give the clauses of one query their meaning; the fields are those of `plan.Planner`."""
 
@@ -52,18 +59,34 @@ class Meaning(msgspec.Struct):
     now: int = 0
     terminology: Terminology = SPECIFIED_CODES
     linked: int = 0
+    links: int = 0
+    """The chain links that lead to what is asked just now."""
 
     def condition(self, query: Query) -> Condition:
         """Return what all clauses of a query ask together."""
         types = types_of(query)
+        asked = tuple(clause for clause in query.clauses if clause.parameter != TYPE)
+        if query.contained in CONTAINED:
+            return self._with_contained(types, asked, is_alone=query.contained == "true")
         if types == (query.resource_type,):
-            return all_of(*(self.clause(query.resource_type, clause) for clause in query.clauses))
-        asked = [clause for clause in query.clauses if clause.parameter != TYPE]
-        return any_of(
-            *(all_of(OfType((name,)), *(self.clause(name, clause) for clause in asked)) for name in types)
-            if asked
-            else (OfType(types),)
-        )
+            return self._all(query.resource_type, asked)
+        if not asked:
+            return OfType(types)
+        return any_of(*(all_of(OfType((name,)), self._all(name, asked)) for name in types))
+
+    def _with_contained(self, types: Sequence[str], clauses: Sequence[Clause], *, is_alone: bool) -> Condition:
+        """Return that a resource contains what is asked, or (unless that is alone) is it."""
+        for clause in clauses:
+            if clause.parameter in BEYOND_CONTAINED and not clause.path:
+                raise BadRequest(f"{clause.parameter} is not asked of contained resources.", clause.parameter)
+        meant = [(name, self._all(name, clauses)) for name in types]
+        contained = any_of(*(Contains(name, condition) for name, condition in meant))
+        if is_alone:
+            return contained
+        return any_of(*(all_of(OfType((name,)), condition) for name, condition in meant), contained)
+
+    def _all(self, resource_type: str, clauses: Sequence[Clause]) -> Condition:
+        return all_of(*(self.clause(resource_type, clause) for clause in clauses))
 
     def clause(self, resource_type: str, clause: Clause) -> Condition:
         """Return what one clause asks of a resource of a type."""
@@ -89,21 +112,28 @@ class Meaning(msgspec.Struct):
             if link.resource_type not in targets:
                 known = ", ".join(targets)
                 raise BadRequest(f"{link.parameter} refers to {known}; not to {link.resource_type!r}.", link.parameter)
-            return self.exists((link.parameter, link.resource_type), lambda: ask(link.resource_type))
+            return self._led(link.parameter, link.resource_type, following, ask)
         knowing = [name for name in targets if not following or following in self.parameters.of_type(name)]
-        return self._any_target(link.parameter, knowing, ask)
-
-    def _any_target(self, code: str, targets: list[str], ask: Callable[[str], Condition]) -> Condition:
         conditions: list[Condition] = []
         refusal: Forbidden | None = None
-        for target in targets:
+        for target in knowing:
             try:
-                conditions.append(self.exists((code, target), partial(ask, target)))
+                conditions.append(self._led(link.parameter, target, following, ask))
             except Forbidden as error:
                 refusal = error
         if refusal and not conditions:
             raise refusal
         return any_of(*conditions)
+
+    def _led(self, code: str, target: str, following: str, ask: Callable[[str], Condition]) -> Condition:
+        """Return that a reference names a resource, or what its own resource contains, of a type that meets `ask`."""
+        self.links += 1
+        asked = ask(target)
+        self.links -= 1
+        stored = self.exists((code, target), lambda: asked)
+        if following in CONTAINER_SORTS or self.links >= MAXIMUM_CONTAINED:
+            return stored
+        return any_of(stored, Contains(target, asked, code))
 
     def _linked(self, resource_type: str, clause: Clause, path: tuple[Link, ...]) -> Condition:
         if not path:

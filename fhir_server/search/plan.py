@@ -13,7 +13,7 @@ from fhir_server.search.condition import NEVER, Condition
 from fhir_server.search.meaning import Meaning, Within, types_of
 from fhir_server.search.parameters import Parameters
 from fhir_server.search.query import IncludeClause, Query
-from fhir_server.search.result_parameters import ALL
+from fhir_server.search.result_parameters import ALL, CONTAINED
 from fhir_server.search.types import SEARCH_TYPES
 from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 
@@ -83,11 +83,13 @@ class Planner(msgspec.Struct, frozen=True):
         """Return the plan of a query; raises BadRequest for values that are not understood, Forbidden by decision."""
         is_count_only = query.count == 0 or query.summary == "count"
         count = self.bounds.count_default if query.count is None else min(query.count, self.bounds.count_maximum)
+        # What contains a match may be of any type.
+        resource_type = "" if query.contained in CONTAINED else query.resource_type
         meaning = Meaning(self.parameters, self.within, self.base_urls, self.now, self.terminology)
         return Plan(
-            query.resource_type,
+            resource_type,
             meaning.condition(query),
-            self.within(query.resource_type),
+            self.within(resource_type),
             tuple(self._sort(query)),
             0 if is_count_only else count,
             query.cursor,

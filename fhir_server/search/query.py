@@ -62,5 +62,9 @@ class Query(msgspec.Struct, frozen=True):
     summary: str = ""
     elements: tuple[str, ...] = ()
     cursor: str = ""
+    contained: str = ""
+    """"" or `false`, `true` for contained resources alone, `both`."""
+    contained_type: str = ""
+    """What stands for a contained match: "" or `container`, or `contained`."""
     ignored: tuple[str, ...] = ()
     """Names of parameters that were not understood and, on request (handling=lenient), left out."""

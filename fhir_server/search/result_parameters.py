@@ -17,6 +17,11 @@ TOTALS: Final = ("none", "estimate", "accurate")
 CURSOR: Final = "_cursor"
 """Choice: the name of the parameter by which our next links continue a search."""
 ALL: Final = "*"
+CONTAINED: Final = ("true", "both")
+"""The values of `_contained` that look into resources."""
+CONTAINED_ALONE: Final = "contained"
+"""The value of `_containedType` that shows contained resources without their container."""
+CONTAINER_SORTS: Final = ("_id", "_lastUpdated")
 _ELEMENT: Final = re.compile(r"([A-Z][A-Za-z]+\.)?[a-z][A-Za-z0-9]*")
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 
@@ -30,9 +35,6 @@ def read(name: str, value: str, results: dict[str, Any]) -> bool:
     if name in MANY:
         field, read_part = MANY[name]
         results[field] = (*results.get(field, ()), *(read_part(part) for part in value.split(",")))
-        return True
-    if name in WITHOUT_EFFECT:
-        WITHOUT_EFFECT[name](value)
         return True
     if name == "_query":
         raise BadRequest("_query: this server has no named queries; leave it out.", name)
@@ -54,12 +56,20 @@ def pairs(query: Query) -> list[tuple[str, str]]:
         found.append(("_count", str(query.count)))
     if query.elements:
         found.append(("_elements", ",".join(query.elements)))
-    texts = (("_total", query.total), ("_summary", query.summary), (CURSOR, query.cursor))
+    texts = (
+        ("_total", query.total),
+        ("_summary", query.summary),
+        ("_contained", query.contained),
+        ("_containedType", query.contained_type),
+        (CURSOR, query.cursor),
+    )
     return found + [(name, text) for name, text in texts if text]
 
 
 def check(results: dict[str, Any], resource_type: str, types: tuple[str, ...], parameters: Parameters) -> None:
     """Raise BadRequest when a sort key or an include names what is not known, or cannot be sorted or followed."""
+    if results.get("contained") in CONTAINED:
+        _check_contained(results, types)
     for key in results.get("sort", ()):
         for name in types:
             search_type = parameters.named(name, key.parameter).type
@@ -67,6 +77,19 @@ def check(results: dict[str, Any], resource_type: str, types: tuple[str, ...], p
                 raise BadRequest(f"_sort: {key.parameter} (of type {search_type}) has no order.", "_sort")
     for include in results.get("includes", ()):
         _check_include(include, resource_type, parameters)
+
+
+def _check_contained(results: dict[str, Any], types: tuple[str, ...]) -> None:
+    """Refuse what cannot be asked of contained resources.
+
+    Choice: what is found among several types is sorted by what all have.
+    """
+    if types == ("",):
+        raise BadRequest("_contained: say the types of the contained resources, as _type=Medication.", "_contained")
+    for key in results.get("sort", ()):
+        if key.parameter not in CONTAINER_SORTS:
+            known = " or ".join(CONTAINER_SORTS)
+            raise BadRequest(f"_sort: with _contained={results['contained']} the order is that of {known}.", "_sort")
 
 
 def _check_include(include: IncludeClause, resource_type: str, parameters: Parameters) -> None:
@@ -131,19 +154,7 @@ ONCE: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "_count": ("count", _count),
     "_total": ("total", _one_of("_total", TOTALS)),
     "_summary": ("summary", _one_of("_summary", SUMMARIES)),
+    "_contained": ("contained", _one_of("_contained", ("false", *CONTAINED))),
+    "_containedType": ("contained_type", _one_of("_containedType", ("container", CONTAINED_ALONE))),
     CURSOR: ("cursor", str),
 }
-
-
-def _contained(value: str) -> None:
-    if value != "false":
-        raise BadRequest(
-            f"_contained: {value!r} is not offered; what is contained is not searched: false.", "_contained"
-        )
-
-
-WITHOUT_EFFECT: Final[dict[str, Callable[[str], Any]]] = {
-    "_contained": _contained,
-    "_containedType": _one_of("_containedType", ("container", "contained")),
-}
-"""Parameters that are understood and change nothing, or are refused."""

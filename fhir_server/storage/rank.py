@@ -7,7 +7,19 @@ category, the documents of an author) comes late.
 from collections.abc import Callable
 from typing import Any, Final
 
-from fhir_server.search.condition import And, Compare, Condition, Exists, Identity, Near, Or, Related, Same, Updated
+from fhir_server.search.condition import (
+    And,
+    Compare,
+    Condition,
+    Contains,
+    Exists,
+    Identity,
+    Near,
+    Or,
+    Related,
+    Same,
+    Updated,
+)
 from fhir_server.search.index_row import (
     COMPARTMENT,
     DATE,
@@ -28,6 +40,7 @@ FREQUENT: Final = 35
 INTERVAL: Final = 60
 WORDS: Final = 30
 NEARNESS: Final = 32
+CONTAINERS: Final = 45
 NEVER: Final = 1000
 """The rank of what no index answers."""
 
@@ -57,6 +70,26 @@ def parts(condition: Condition) -> tuple[Condition, ...]:
     if isinstance(condition, And):
         return tuple(part for inner in condition.conditions for part in parts(inner))
     return (condition,)
+
+
+def within_contained(condition: Contains) -> Condition | None:
+    """Return the part, of what is asked of a contained resource, that is expected to find the fewest containers."""
+    best = min(filter(_is_of_rows, parts(condition.condition)), key=rank, default=None)
+    return None if best is None or rank(best) >= NEVER else best
+
+
+def _is_of_rows(condition: Condition) -> bool:
+    """Say whether the tables by value answer for contained resources, as they do for their containers."""
+    if isinstance(condition, And | Or):
+        return bool(condition.conditions) and all(map(_is_of_rows, condition.conditions))
+    if isinstance(condition, Compare):
+        return condition.family not in (COMPARTMENT, TEXT)
+    return isinstance(condition, Same | Near) or (isinstance(condition, Exists) and not condition.is_reverse)
+
+
+def _contains(condition: Contains) -> int:
+    best = within_contained(condition)
+    return CONTAINERS if best is None else rank(best) + 5
 
 
 def _and(condition: And) -> int:
@@ -111,4 +144,5 @@ _RANKS: Final[dict[type, Callable[[Any], int]]] = {
     Related: lambda _: 38,
     Near: lambda _: NEARNESS,
     Updated: lambda _: 70,
+    Contains: _contains,
 }

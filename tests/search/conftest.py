@@ -64,7 +64,7 @@ def finds(extractor: Extractor) -> Finds:
         world = Resources(named, extractor)
         planner = Planner(PARAMETERS, within, (BASE_URL,), NOW, terminology=terminology)
         plan = planner.plan(parse(resource_type, parse_qsl(query, keep_blank_values=True), PARAMETERS))
-        subjects = world.subjects if not resource_type else world.all_of_type(resource_type)
+        subjects = world.all_of_type(plan.resource_type) if plan.resource_type else world.subjects
         return [
             one.resource_id for one in subjects if match(plan.condition, one, world) and match(plan.within, one, world)
         ]

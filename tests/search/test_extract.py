@@ -143,6 +143,8 @@ def test_rows_of_the_official_examples_are_what_fhirpath_says(shared: Path) -> N
                 continue
             expected = set().union(*(expected_texts(parameter.type, value) for value in found))
             actual = {row_text(row) for row in mine if not is_whole_name(row, found)} - {""}
+            # What a resource contains is named by its id alone: FHIRPath here cannot tell its type.
+            actual = {text for text in actual if text[0] != "#"}
             assert actual == expected, where
             compared += len(expected)
     assert compared > 1000

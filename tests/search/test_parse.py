@@ -173,8 +173,8 @@ def test_lenient_handling_leaves_out_and_says_so() -> None:
         ("Patient", "_has:Observation:code:code", "x", "no reference"),
         ("", "_type", "Patinet", "no resource type"),
         ("Patient", "_query", "everyone", "no named queries"),
-        ("Patient", "_contained", "true", "'true' is not offered; what is contained is not searched: false"),
-        ("Patient", "_contained", "both", "not offered"),
+        ("Patient", "_contained", "yes", "none of false, true, both"),
+        ("", "_contained", "both", "say the types of the contained resources, as _type=Medication"),
         ("Patient", "_containedType", "inner", "none of container, contained"),
         ("Patient", "_list:not", "1", "no modifier 'not'; it has none"),
         ("Patient", "_sort", "_list", "has no order"),
@@ -197,9 +197,11 @@ def test_what_is_not_offered_is_unknown(name: str, value: str) -> None:
 
 
 @pytest.mark.spec("search.html#contained")
-def test_what_is_contained_is_not_searched_by_default() -> None:
-    query = read("Patient", ("_contained", "false"), ("_containedType", "container"), ("name", "x"))
-    assert format_query(query) == [("name", "x")]
+def test_what_is_contained_is_asked_for() -> None:
+    pairs = [("name", "x"), ("_sort", "-_lastUpdated"), ("_contained", "both"), ("_containedType", "contained")]
+    assert format_query(read("Patient", *pairs)) == pairs
+    with pytest.raises(BadRequest, match="with _contained=true the order is that of _id or _lastUpdated"):
+        read("Patient", ("_contained", "true"), ("_sort", "name"))
 
 
 @pytest.mark.spec("search_filter.html")

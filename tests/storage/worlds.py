@@ -14,6 +14,7 @@ from fhir_server.search.condition import (
     And,
     Compare,
     Condition,
+    Contains,
     Exists,
     Identity,
     Near,
@@ -28,6 +29,8 @@ from fhir_server.search.condition import (
 from fhir_server.search.index_row import (
     COLUMNS,
     COMPARTMENT,
+    CONTAINED,
+    CONTAINED_FAMILIES,
     DATE,
     MAX_INSTANT,
     MIN_INSTANT,
@@ -149,6 +152,25 @@ def rows(draw: st.DrawFn) -> IndexRow:
     return (family, parameter, element, *(columns[name] for name in names))
 
 
+CONTAINED_TYPES = ("Patient", "Medication")
+CONTAINED_IDS = ("a", "x")
+
+
+@st.composite
+def contained(draw: st.DrawFn) -> list[IndexRow]:
+    """Contained resources, and perhaps references to them."""
+    names = draw(st.lists(st.sampled_from(CONTAINED_IDS), max_size=2, unique=True))
+    found: list[IndexRow] = []
+    to_contained = st.tuples(st.sampled_from(PARAMETERS[REFERENCE]), st.sampled_from(CONTAINED_IDS)).map(
+        lambda pair: (REFERENCE, pair[0], 0, "", f"#{pair[1]}", "")
+    )
+    for name in names:
+        own = draw(st.lists(rows().filter(lambda row: row[0] in CONTAINED_FAMILIES), max_size=4))
+        own += draw(st.lists(to_contained, max_size=1))
+        found.append((CONTAINED, draw(st.sampled_from(CONTAINED_TYPES)), 0, name, tuple(dict.fromkeys(own))))
+    return found + draw(st.lists(to_contained, max_size=2))
+
+
 def _links_to(references: Sequence[tuple[str, str]]) -> st.SearchStrategy[IndexRow]:
     link = st.tuples(st.sampled_from(PARAMETERS[REFERENCE]), st.sampled_from(references))
     return link.map(lambda pair: (REFERENCE, pair[0], 0, *pair[1], ""))
@@ -166,6 +188,7 @@ def worlds(draw: st.DrawFn) -> World:
         content = b"" if is_deleted else f'{{"id":"{resource_id}"}}'.encode()
         version = Version(resource_type, resource_id, 1, updated, content, is_deleted)
         own = draw(st.lists(rows(), min_size=2, max_size=8)) + draw(st.lists(_links_to(references), max_size=3))
+        own += draw(contained())
         texts = {row[1]: row for row in own if row[0] == TEXT}
         items.append(Item(version, (*(row for row in own if row[0] != TEXT), *texts.values())))
     return World(tuple(items))
@@ -255,12 +278,19 @@ def _nested(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]
         several.map(Or),
         inner.map(Not),
         st.builds(Exists, parameters, types, inner, st.booleans()),
+        st.builds(
+            Contains,
+            st.sampled_from((*CONTAINED_TYPES, *CONTAINED_TYPES, "Unused")),
+            inner,
+            st.sampled_from(("", *PARAMETERS[REFERENCE])),
+        ),
     )
 
 
 def conditions(world: World) -> st.SearchStrategy[Condition]:
     """Conditions that have a chance to part the resources of a world."""
-    known = [row for item in world.items for row in item.rows]
+    known = [row for item in world.items for row in item.rows if row[0] != CONTAINED]
+    known += [row for item in world.items for held in item.rows if held[0] == CONTAINED for row in held[4]]
     return st.recursive(_leaves(known), _nested, max_leaves=5)
 
 

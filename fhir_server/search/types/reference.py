@@ -29,11 +29,8 @@ def leaves(base_urls: tuple[str, ...] = ()) -> dict[str, tuple[Leaf, ...]]:
     """Return how data types give rows on a server of these addresses."""
 
     def reference(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
-        """Write what a Reference literally says; one into the resource itself (`#id`) names nothing."""
-        literal = value["reference"]
-        if literal[:1] != "#":
-            target_type, target_id, version = _columns(literal, base_urls)
-            emit((REFERENCE, parameter, element, target_type, target_id, version))
+        """Write what a Reference literally says; `#id` names what the resource contains."""
+        emit((REFERENCE, parameter, element, *_columns(value["reference"], base_urls)))
 
     def uri(emit: Emit, parameter: str, element: int, value: str) -> None:
         """Write a uri as a reference to something elsewhere, unless it has the form of one to here."""
@@ -67,8 +64,7 @@ def identifier(emit: Emit, parameter: str, element: int, value: dict[str, Any]) 
 def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
     """Write the URL of a canonical, and its version; `#id` names what the resource contains."""
     url, _, version = value.partition("|")
-    if url[:1] != "#":
-        emit((REFERENCE, parameter, element, "", url, version))
+    emit((REFERENCE, parameter, element, "", url, version))
 
 
 def resource(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
@@ -79,12 +75,15 @@ def resource(emit: Emit, parameter: str, element: int, value: dict[str, Any]) ->
 LEAVES: Final = leaves()
 
 
-def names(value: dict[str, Any], resource_type: str) -> bool:
+def names(value: dict[str, Any], resource_type: str, container: dict[str, Any]) -> bool:
     """Tell whether a Reference says that its target is of a type: by its literal text, or by `type`.
 
-    This is what `resolve() is Patient` can mean where nothing is read.
+    This is what `resolve() is Patient` can mean where nothing is read but the resource, with all that it contains.
     """
     literal = value.get("reference", "")
+    if literal[:1] == "#":
+        contained = (one for one in container.get("contained", ()) if one.get("id") == literal[1:])
+        return any(one.get("resourceType") == resource_type for one in contained)
     if literal.startswith(resource_type + "/") or f"/{resource_type}/" in literal:
         return True
     return bool(value.get("type") == resource_type)

@@ -9,11 +9,17 @@ knowing fewer names is slower but never wrong.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fhir_server.search.index_row import COMPARTMENT, RELATION
+from fhir_server.search.index_row import COMPARTMENT, CONTAINED, RELATION
 from fhir_server.storage.sqlite.connection import Connection
 
-ACROSS_TYPES: Final = frozenset((COMPARTMENT, RELATION))
+ACROSS_TYPES: Final = frozenset((COMPARTMENT, RELATION, CONTAINED))
 """Families whose parameters are the same for all resource types."""
+
+
+def contained_type(resource_type: str) -> str:
+    """Return the name under which the parameters of contained resources of a type are known."""
+    return f"#{resource_type}"
+
 
 _SYSTEMS_KEPT: Final = 50_000
 

@@ -14,6 +14,7 @@ import msgspec
 
 from fhir_server.search.index_row import (
     COMPARTMENT,
+    CONTAINED,
     DATE,
     NUMBER,
     POSITION,
@@ -26,7 +27,7 @@ from fhir_server.search.index_row import (
     URI,
     IndexRow,
 )
-from fhir_server.storage.sqlite.names import Naming
+from fhir_server.storage.sqlite.names import Naming, contained_type
 
 Key = tuple[Any, ...]
 Keys = dict[int, set[Key]]
@@ -64,9 +65,15 @@ FAMILIES: Final[dict[int, Family]] = {
     RELATION: Family("relation", ("actor", "patient_id", "low", "high")),
     POSITION: Family("position", ("latitude", "longitude")),
     TEXT: Family("words", ("digest",)),
+    CONTAINED: Family("", ("contained_id", "rows")),
 }
-INSERTS: Final = {number: family.insert for number, family in FAMILIES.items() if number != TEXT}
-DELETES: Final = {number: family.delete for number, family in FAMILIES.items() if number != TEXT}
+BEYOND_TABLES: Final = (TEXT, CONTAINED)
+"""Families without a table by value. The rows of a contained resource are in the tables of their own families too,
+under parameters of its own, so that its container is found by them; which of them belong together is in CONTAINED."""
+MARK: Final = "#"
+"""The parameter of a token that tells all containers of a type."""
+INSERTS: Final = {number: family.insert for number, family in FAMILIES.items() if number not in BEYOND_TABLES}
+DELETES: Final = {number: family.delete for number, family in FAMILIES.items() if number not in BEYOND_TABLES}
 TEXT_COLUMNS: Final = {"_text": "narrative", "_content": "content"}
 """The columns of table `words`, which has a row a resource; a key of TEXT has but the digest of what is there."""
 
@@ -92,6 +99,7 @@ _COLUMNS: Final[dict[int, Callable[[Naming, str, IndexRow], Key]]] = {
     COMPARTMENT: lambda naming, resource_type, row: (row[3], naming.resource_type(resource_type), row[2]),
     RELATION: lambda naming, _, row: (row[3], row[4], row[5], row[6], row[2]),
     POSITION: lambda naming, _, row: (float(row[3]), float(row[4]), row[2]),
+    CONTAINED: lambda naming, _, row: (row[3], pack(keys_of(naming, contained_type(row[1]), row[4])), row[2]),
     TEXT: lambda naming, _, row: (blake2b(row[3].encode(), digest_size=8).hexdigest(), row[2]),
 }
 
@@ -107,7 +115,18 @@ def keys_of(naming: Naming, resource_type: str, rows: Sequence[IndexRow]) -> Key
             keys[family].add(key)
         else:
             keys[family] = {key}
+    for row in rows:
+        if row[0] == CONTAINED:
+            _add_contained(naming, row, keys)
     return keys
+
+
+def _add_contained(naming: Naming, row: IndexRow, keys: Keys) -> None:
+    owner = contained_type(row[1])
+    mark = (naming.parameter(MARK, TOKEN, owner), "", naming.system(""), 0)
+    keys.setdefault(TOKEN, set()).add(mark)
+    for family, own in keys_of(naming, owner, row[4]).items():
+        keys.setdefault(family, set()).update(own)
 
 
 def words_of(rows: Sequence[IndexRow]) -> tuple[str, ...]:

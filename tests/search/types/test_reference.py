@@ -67,7 +67,8 @@ def test_a_target_known_by_identifier_is_found_by_it(finds: Finds) -> None:
 
 
 def test_a_contained_target_is_no_resource_of_the_server(finds: Finds) -> None:
-    assert finds("Observation?subject:missing=true", about(reference="#p")) == ["0"]
+    assert finds("Observation?subject:missing=false", about(reference="#p")) == ["0"]
+    assert finds("Observation?subject=p", about(reference="#p")) == []
 
 
 def test_resolve_is_patient_reads_the_reference(finds: Finds) -> None:

@@ -8,11 +8,14 @@ Spec: search.html
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from fhir_server.search.condition import (
     Always,
     And,
     Compare,
     Condition,
+    Contains,
     Exists,
     Identity,
     Near,
@@ -24,10 +27,10 @@ from fhir_server.search.condition import (
     Same,
     Updated,
 )
-from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION, TEXT
+from fhir_server.search.index_row import COMPARTMENT, CONTAINED, REFERENCE, RELATION, TEXT
 from fhir_server.storage.sqlite.printing.comparison import comparison
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
-from fhir_server.storage.sqlite.printing.source import source
+from fhir_server.storage.sqlite.printing.source import listed, source
 from fhir_server.storage.sqlite.printing.special import has_words, is_near
 from fhir_server.storage.sqlite.session import NOW
 
@@ -76,7 +79,7 @@ def _same(printer: Printer, condition: Same, subject: Subject) -> str:
 
 
 def _identity(printer: Printer, condition: Identity, subject: Subject) -> str:
-    return comparison(printer, f"{subject.alias}.id", "in", condition.resource_ids)
+    return comparison(printer, subject.id, "in", condition.resource_ids)
 
 
 def _updated(printer: Printer, condition: Updated, subject: Subject) -> str:
@@ -111,6 +114,8 @@ def _names(printer: Printer, condition: Exists, subject: Subject) -> str:
 
 
 def _named_by(printer: Printer, condition: Exists, subject: Subject) -> str:
+    if subject.held:
+        return "0"
     row, other = printer.alias(), Subject(printer.alias(), condition.resource_type)
     where = (
         f"{row}.p = {printer.parameter(condition.parameter, REFERENCE, other)}",
@@ -122,6 +127,19 @@ def _named_by(printer: Printer, condition: Exists, subject: Subject) -> str:
     )
     tables = f"reference {row} CROSS JOIN resource {other.alias}"
     return f"EXISTS (SELECT 1 FROM {tables} WHERE {' AND '.join(where)})"
+
+
+def _contains(printer: Printer, condition: Contains, subject: Subject) -> str:
+    container = msgspec.structs.replace(subject, held="")
+    inner = msgspec.structs.replace(subject, held=printer.alias(), resource_type=condition.resource_type)
+    number = printer.parameter(condition.resource_type, CONTAINED, container)
+    where = [holds(printer, condition.condition, inner)]
+    if condition.parameter:
+        rows = source(printer, Compare(REFERENCE, condition.parameter, (("target_type", "eq", ""),)), subject)
+        names = _joined(" AND ", "1", [*rows.where, f"{rows.expressions['target_id']} = '#' || {inner.id}"])
+        where.insert(0, f"EXISTS (SELECT 1 FROM {rows.table} WHERE {names})")
+    table = f"{listed(container.rows, CONTAINED, number)} {inner.held}"
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {_joined(' AND ', '1', where)})"
 
 
 def _related(printer: Printer, condition: Related, subject: Subject) -> str:
@@ -151,7 +169,7 @@ def _joined(word: str, empty: str, parts: list[str]) -> str:
     return word.join(f"({part})" for part in parts) if parts else empty
 
 
-_COSTS: Final[dict[type, int]] = {Compare: 1, Same: 2, Related: 3, Exists: 4}
+_COSTS: Final[dict[type, int]] = {Compare: 1, Same: 2, Related: 3, Exists: 4, Contains: 5}
 
 _PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
     Always: _always,
@@ -167,4 +185,5 @@ _PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
     Exists: _exists,
     Related: _related,
     Near: is_near,
+    Contains: _contains,
 }

@@ -12,6 +12,7 @@ from fhir_server.search.condition import (
     And,
     Compare,
     Condition,
+    Contains,
     Exists,
     Identity,
     Near,
@@ -21,14 +22,14 @@ from fhir_server.search.condition import (
     Updated,
     all_of,
 )
-from fhir_server.search.index_row import COMPARTMENT, DATE, POSITION, REFERENCE, RELATION, TEXT
-from fhir_server.storage.rank import LEADING, NEVER, parts, rank
+from fhir_server.search.index_row import COMPARTMENT, DATE, POSITION, REFERENCE, RELATION, TEXT, TOKEN
+from fhir_server.storage.rank import LEADING, NEVER, parts, rank, within_contained
 from fhir_server.storage.sqlite.printing.comparison import comparison, tests_of
 from fhir_server.storage.sqlite.printing.condition import holds
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
 from fhir_server.storage.sqlite.printing.source import rows_of
 from fhir_server.storage.sqlite.printing.special import box, within_distance, words_asked
-from fhir_server.storage.sqlite.rows import FAMILIES
+from fhir_server.storage.sqlite.rows import FAMILIES, MARK
 from fhir_server.storage.sqlite.session import NOW
 
 
@@ -132,9 +133,27 @@ def _same(printer: Printer, condition: Same, subject: Subject) -> Driver:
 
 def _or(printer: Printer, condition: Or, subject: Subject) -> Driver:
     found = [driver(printer, part, subject) for part in condition.conditions]
-    union = " UNION ".join(part.subquery for part in found if part is not None)
-    is_exact = all(part is not None and part.rest == ALWAYS for part in found)
-    return Driver(f"({union})", ("1",), "*", rest=ALWAYS if is_exact else condition)
+    union = " UNION ".join(_judged(printer, part, subject) for part in found if part is not None)
+    return Driver(f"({union})", ("1",), "*", rest=condition if subject.held else ALWAYS)
+
+
+def _judged(printer: Printer, found: Driver, subject: Subject) -> str:
+    """Return the SELECT of the resources found that meet the rest too."""
+    if found.rest == ALWAYS or subject.held:
+        return found.subquery
+    alias = printer.alias()
+    rest = holds(printer, found.rest, Subject(alias, subject.resource_type))
+    return f"SELECT {alias}.rid FROM resource {alias} NOT INDEXED WHERE {alias}.rid IN ({found.subquery}) AND ({rest})"
+
+
+def _contains(printer: Printer, condition: Contains, subject: Subject) -> Driver:
+    """Return the containers of what has the rows asked for: whether one contained resource has them all is the rest."""
+    best, held = within_contained(condition), Subject(subject.alias, condition.resource_type, held=printer.alias())
+    if best is not None:
+        return msgspec.structs.replace(_DRIVERS[type(best)](printer, best, held), rest=condition)
+    alias = printer.alias()
+    where = (f"{alias}.p = {printer.parameter(MARK, TOKEN, held)}",)
+    return Driver(f"token {alias}", where, f"{alias}.rid", rest=condition)
 
 
 def _exists(printer: Printer, condition: Exists, subject: Subject) -> Driver:
@@ -206,6 +225,7 @@ _DRIVERS: Final[dict[type, Callable[[Printer, Any, Subject], Driver]]] = {
     Or: _or,
     Identity: _identity,
     Compare: _compare,
+    Contains: _contains,
     Same: _same,
     Exists: _exists,
     Near: _near,

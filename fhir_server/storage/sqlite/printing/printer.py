@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fhir_server.storage.sqlite.names import ACROSS_TYPES, Names
+from fhir_server.storage.sqlite.names import ACROSS_TYPES, Names, contained_type
 from fhir_server.storage.sqlite.session import NOW, Printed, Slot
 
 
@@ -17,16 +17,33 @@ class Subject(msgspec.Struct, frozen=True):
     """The resource that a condition speaks of: a row of table `resource`; `resource_type` "" when it may be any.
 
     `found_by` is another alias whose `rid` is the same: what needs no more is judged before the row is read.
+    `held` is the alias of a row of the resource's index rows: the subject is what that row tells to be contained.
     """
 
     alias: str
     resource_type: str
     found_by: str = ""
+    held: str = ""
 
     @property
     def rid(self) -> str:
-        """Return the expression of its number."""
+        """Return the expression of its number, or of its container's."""
         return f"{self.found_by or self.alias}.rid"
+
+    @property
+    def id(self) -> str:
+        """Return the expression of its id."""
+        return f"({self.held}.value ->> 0)" if self.held else f"{self.alias}.id"
+
+    @property
+    def rows(self) -> str:
+        """Return the expression of its index rows, as JSON."""
+        return f"({self.held}.value ->> 1)" if self.held else f"(SELECT content FROM index_rows WHERE rid = {self.rid})"
+
+    @property
+    def owner(self) -> str:
+        """Return the resource type that its parameters are known by."""
+        return contained_type(self.resource_type) if self.held else self.resource_type
 
 
 class Printer:
@@ -67,7 +84,7 @@ class Printer:
 
     def parameter(self, name: str, family: int, subject: Subject) -> str:
         """Return the number of a subject's parameter, or the expression that finds it."""
-        resource_type = "" if family in ACROSS_TYPES else subject.resource_type
+        resource_type = "" if family in ACROSS_TYPES else subject.owner
         number = self._names.parameters.get((name, family, resource_type))
         if number is not None:
             return str(number)

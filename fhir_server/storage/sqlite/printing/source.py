@@ -4,8 +4,6 @@ Most questions name the value exactly, and the table by value answers them by it
 index by resource; all others read the resource's own index rows.
 """
 
-# ruff: noqa: S608 - texts are put together from our own names; every value is bound.
-
 from typing import Final
 
 import msgspec
@@ -48,19 +46,23 @@ def rows_of(printer: Printer, compare: Compare, subject: Subject) -> Source:
     family = FAMILIES[compare.family]
     alias = printer.alias()
     parameter = printer.parameter(compare.parameter, compare.family, subject)
-    if compare.family in _BY_RESOURCE or _names_value(compare):
+    if not subject.held and (compare.family in _BY_RESOURCE or _names_value(compare)):
         index = f" INDEXED BY {_BY_RESOURCE[compare.family]}" if compare.family in _BY_RESOURCE else ""
         expressions = {column: f"{alias}.{column}" for column in (*family.columns, "element")}
         where = (f"{alias}.p = {parameter}", f"{alias}.rid = {subject.rid}")
         return Source(f"{family.table} {alias}{index}", where, expressions)
-    content = f"(SELECT content FROM index_rows WHERE rid = {subject.rid})"
-    path = f'\'$."{compare.family}"."{parameter}"\''
-    if not parameter.isdigit():
-        path = f"'$.\"{compare.family}\".\"' || {parameter} || '\"'"
     expressions = {
         column: f"({alias}.value ->> {position})" for position, column in enumerate((*family.columns, "element"))
     }
-    return Source(f"json_each({content}, {path}) {alias}", (), expressions)
+    return Source(f"{listed(subject.rows, compare.family, parameter)} {alias}", (), expressions)
+
+
+def listed(rows: str, family: int, parameter: str) -> str:
+    """Return the table of the rows of a parameter among a resource's rows; each is a JSON list in column `value`."""
+    path = f'\'$."{family}"."{parameter}"\''
+    if not parameter.isdigit():
+        path = f"'$.\"{family}\".\"' || {parameter} || '\"'"
+    return f"json_each({rows}, {path})"
 
 
 def _names_value(compare: Compare) -> bool:

@@ -25,6 +25,8 @@ def has_words(printer: Printer, condition: Compare, subject: Subject) -> str:
     if not condition.tests:
         rows = rows_of(printer, condition, subject)
         return f"EXISTS (SELECT 1 FROM {rows.table})"
+    if subject.held:
+        return "0"
     asked = words_asked(condition)
     if not asked:
         return "0"

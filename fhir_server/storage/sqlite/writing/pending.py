@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation.resource import Version
-from fhir_server.search.index_row import RELATION, TEXT
+from fhir_server.search.index_row import RELATION
 from fhir_server.storage.sqlite.connection import Connection
 from fhir_server.storage.sqlite.instants import microseconds
-from fhir_server.storage.sqlite.rows import DELETES, INSERTS, Keys, pack
+from fhir_server.storage.sqlite.rows import BEYOND_TABLES, DELETES, INSERTS, Keys, pack
 
 _CREATE: Final = "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)"
 _CREATE_BODY: Final = "INSERT INTO body VALUES (?, ?)"
@@ -140,13 +140,13 @@ class Pending:
 
     def _change(self, rid: int, old: Keys, new: Keys) -> None:
         for family, keys in new.items():
-            if family == TEXT:
+            if family in BEYOND_TABLES:
                 continue
             added = keys - old[family] if family in old else keys
             if added:
                 self._added.setdefault(family, []).extend([(*key, rid) for key in added])
         for family, keys in old.items():
-            if family == TEXT:
+            if family in BEYOND_TABLES:
                 continue
             removed = keys - new[family] if family in new else keys
             if removed:
