@@ -93,5 +93,7 @@ def sound(path: Path) -> None:
             continue
         columns = ", ".join(("p", *family.columns, "element", "rid"))
         indexed |= {(number, *row) for row in connection.execute(f"SELECT {columns} FROM {family.table}")}
-    assert {key for key in packed if key[0] not in (RELATION, *BEYOND_TABLES)} == {key for key in indexed if key[0] != RELATION}
+    assert {key for key in packed if key[0] not in (RELATION, *BEYOND_TABLES)} == {
+        key for key in indexed if key[0] != RELATION
+    }
     connection.close()
