@@ -3,7 +3,7 @@
 from fhir_server.fhirpath.context import Context
 from fhir_server.fhirpath.errors import EvaluationFailed, InvalidExpression
 from fhir_server.fhirpath.expression import Expression, compile, evaluate  # noqa: A004 - read as fhirpath.compile
-from fhir_server.fhirpath.node import Node, path, root, system
+from fhir_server.fhirpath.node import Node, path, root, system, typed
 
 __all__ = [
     "Context",
@@ -16,4 +16,5 @@ __all__ = [
     "path",
     "root",
     "system",
+    "typed",
 ]

@@ -10,6 +10,7 @@ import msgspec
 
 from fhir_server.fhirpath.types import UNTYPED, Slot, Type, system_type, type_of, type_of_value, types_at
 from fhir_server.fhirpath.values.quantity import Quantity, from_fhir
+from fhir_server.foundation.structure import PRIMITIVES
 
 UCUM_URL: Final = "http://unitsofmeasure.org"
 
@@ -43,6 +44,12 @@ def of_type(value: Any, path: str, parent: Node | None = None, key: str = "", in
     """
     known = types_at(path)
     return Node(value, known[0] if len(known) == 1 else UNTYPED, parent, key, index)
+
+
+def typed(value: Any, type_suffix: str) -> Node:
+    """Return a node of its own of what `value[x]` holds; `type_suffix` is what stands for x: `String`, `HumanName`."""
+    small = f"{type_suffix[:1].lower()}{type_suffix[1:]}"
+    return of_type(value, small if small in PRIMITIVES else type_suffix)
 
 
 def members(node: Node, name: str) -> list[Any]:

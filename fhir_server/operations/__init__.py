@@ -5,6 +5,7 @@ from typing import Final
 from fhir_server.interactions.request import Operation
 from fhir_server.operations.document import document
 from fhir_server.operations.everything import encounter_everything, patient_everything
+from fhir_server.operations.fhirpath.evaluate import evaluate
 from fhir_server.operations.lastn import lastn
 from fhir_server.operations.meta import meta, meta_add, meta_delete
 from fhir_server.operations.terminology.code_system_lookup import code_system_lookup
@@ -39,5 +40,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("expand", f"{_DEFINITIONS}/value-set-expand", value_set_expand, _VALUE_SET, _BOTH),
     Operation("validate-code", f"{_DEFINITIONS}/value-set-validate-code", value_set_validate_code, _VALUE_SET, _BOTH),
     Operation("translate", f"{_DEFINITIONS}/concept-map-translate", concept_map_translate, _CONCEPT_MAP, _BOTH),
+    Operation("fhirpath", f"{_DEFINITIONS}/fhirpath", evaluate, levels=("system", "instance")),
     Operation("validate", f"{_DEFINITIONS}/validate", validate, levels=("system", "type", "instance")),
 )

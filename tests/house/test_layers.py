@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "access": ("foundation", "search"),
     "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "access"),
     "smart": ("foundation", "access", "storage.store"),
-    "operations": ("foundation", "terminology", "validation", "interactions"),
+    "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
     "documents": ("foundation", "interactions", "mappings", "storage.store"),
     "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "smart"),
 }

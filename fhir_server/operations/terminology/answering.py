@@ -46,12 +46,12 @@ async def answer(request: Request, runtime: Runtime, work: Work) -> Response:
     if request.resource_id:
         plain = replace(request, interaction="read", parameters=(), if_none_match="", if_modified_since=None)
         stored = fhir_json.parse((await read(plain, runtime.store, runtime)).content)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads(), _encoded, work, request, runtime, stored)
+    return await aside(lambda: Response(200, fhir_json.format(work(request, runtime, stored))))
 
 
-def _encoded(work: Work, request: Request, runtime: Runtime, stored: Resource | None) -> Response:
-    return Response(200, fhir_json.format(work(request, runtime, stored)))
+async def aside(work: Callable[[], Response]) -> Response:
+    """Return what the work answers; it is done in a thread of this room."""
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
 
 
 @lru_cache(maxsize=1)
