@@ -5,16 +5,19 @@ Source: ansforge interop-IG-metier-document-core (CDA to FHIR tables) and hl7.or
 
 from mappings.conversion import CdaRefused, Conversion, DocumentFacts, Issue
 from mappings.convert import convert
-from mappings.dmp.document_entry import document_reference
+from mappings.dmp.document_entry import FORMATS, category_of, document_reference, format_code
 from mappings.fidelity_report import Fidelity, fidelity
 
 __all__ = [
+    "FORMATS",
     "CdaRefused",
     "Conversion",
     "DocumentFacts",
     "Fidelity",
     "Issue",
+    "category_of",
     "convert",
     "document_reference",
     "fidelity",
+    "format_code",
 ]

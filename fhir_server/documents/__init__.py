@@ -1,12 +1,45 @@
-"""Documents in, documents out: CDA conversion and import. Spec: documents.html, operations.html."""
+"""Documents in, documents out: CDA conversion and import, sharing by IHE MHD and PDSm. Spec: documents.html."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from fhir_server.documents.cda.convert_cda import convert_cda
 from fhir_server.documents.cda.import_cda import import_cda
-from fhir_server.interactions.request import Operation
+from fhir_server.documents.sharing.levels import BUNDLES, DOCUMENTS, OTHER_PROFILES
+from fhir_server.documents.sharing.metadata_update import check_document, check_list
+from fhir_server.documents.sharing.provide_document_bundle import provide_document_bundle
+from fhir_server.documents.sharing.simplified_publish import simplified_publish
+from fhir_server.interactions.request import ChangeRule, Guides, Operation, Profiled
 
 _DEFINITIONS = "https://fhir-server.example.fr/fhir/OperationDefinition"
+_PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm"
+_MHD = "https://profiles.ihe.net/ITI/MHD"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("convert-cda", f"{_DEFINITIONS}/convert-cda", convert_cda),
     Operation("import-cda", f"{_DEFINITIONS}/import-cda", import_cda, is_affecting=True),
+)
+
+PROFILED: Final[tuple[Profiled, ...]] = (
+    Profiled("transaction", "Bundle", frozenset(BUNDLES), provide_document_bundle),
+    Profiled("create", "DocumentReference", frozenset(DOCUMENTS), simplified_publish),
+)
+"""Interactions that a profile gives a meaning of its own."""
+
+CHANGE_RULES: Final[Mapping[str, ChangeRule]] = {"DocumentReference": check_document, "List": check_list}
+
+GUIDES: Final = Guides(
+    instantiates=(
+        f"{_PDSM}/CapabilityStatement/PDSm-GestionnaireDePartageDeDocuments",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.UnContained",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.Simplified",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentResponder",
+    ),
+    implementation_guides=(
+        f"{_PDSM}/ImplementationGuide/ans.fhir.fr.pdsm",
+        f"{_MHD}/ImplementationGuide/ihe.iti.mhd",
+    ),
+    profiles=(*OTHER_PROFILES, *(("DocumentReference", url) for url in DOCUMENTS)),
 )

@@ -50,6 +50,10 @@ class Finding:
             (resource for resource in found if _is_same(resource.get("masterIdentifier", {}), identifier)), None
         )
 
+    async def identified(self, resource_type: str, identifier: Resource) -> list[Resource]:
+        """Return the resources of a type that have this business identifier, system and value."""
+        return await self.all(resource_type, ("identifier", f"{identifier.get('system', '')}|{identifier['value']}"))
+
 
 def _is_same(one: Resource, other: Resource) -> bool:
     return one.get("system") == other.get("system") and one.get("value") == other.get("value")

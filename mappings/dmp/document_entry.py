@@ -35,7 +35,7 @@ def document_reference(conversion: Conversion) -> Json:
             "identifier": [{"use": "secondary", **facts.set_identifier}] if facts.set_identifier else None,
             "status": "current",
             "type": composition["type"],
-            "category": _category(composition["type"]),
+            "category": category_of(composition["type"]),
             "subject": {"reference": facts.patient_full_url},
             "date": conversion.bundle.get("timestamp"),
             "author": authors,
@@ -74,7 +74,8 @@ def _codings(document_type: Json) -> Iterator[str]:
     return (coding["code"] for coding in document_type.get("coding", []) if "code" in coding)
 
 
-def _category(document_type: Json) -> list[Json]:
+def category_of(document_type: Json) -> list[Json]:
+    """Derive the class from the type, as ASS_X04 does; [] for a type that it does not know."""
     classes = concept_map("type_to_class")
     for code in _codings(document_type):
         if code in classes:

@@ -21,7 +21,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "access"),
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
-    "documents": ("foundation", "interactions", "mappings", "storage.store"),
+    "documents": ("foundation", "access", "interactions", "mappings", "storage.store", "validation"),
     "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "smart"),
 }
 COMPOSERS = ("app", "commands", "conformance", "directory", "__main__", "__init__")
