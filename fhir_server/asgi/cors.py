@@ -14,7 +14,10 @@ ASKED: Final = (
     b"accept, authorization, content-encoding, content-type, if-match, if-modified-since, if-none-exist, "
     b"if-none-match, prefer, x-request-id, x-security-context"
 )
-EXPOSED: Final = b"content-location, etag, last-modified, location, x-request-id"
+EXPOSED: Final = (
+    b"accept-patch, allow, content-location, etag, last-modified, location, retry-after, www-authenticate, "
+    b"x-request-id, x-security-context"
+)
 DAY_SECONDS: Final = b"86400"
 
 

@@ -3,7 +3,6 @@
 Spec: http.html#mime-type, http.html#prefer, http.html#concurrency
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -30,6 +29,9 @@ FORMATS: Final = {
 }
 FHIR_FOR_BINARY: Final = frozenset(FORMATS) - {"application/xml", "text/xml", "text/json"}
 """A Binary, or what an operation is given, may be other XML (a CDA document is): only these names mean a resource."""
+GENERIC: Final = frozenset({"application/json", "text/json", "application/xml", "text/xml"})
+AMBIGUOUS: Final = frozenset({"application/json"})
+"""A Binary may hold other JSON too: what is sent under this name is looked at."""
 ANY: Final = ("*/*", "application/*", "*")
 CONTENT_TYPES: Final = {
     JSON: b"application/fhir+json;charset=utf-8",
@@ -69,20 +71,53 @@ def negotiate(accept: bytes, format_parameter: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def negotiate_binary(accept: bytes, format_parameter: str) -> str:
-    """Return JSON or XML when the client names a FHIR format, else NATIVE. Spec: binary.html#rest."""
+def generic_type(accept: bytes, format_parameter: str) -> bytes:
+    """Return the Content-Type of an answer for whom accepts a generic name only (application/json ...), else b"".
+
+    The name that was asked for comes back. Spec: http.html#mime-type.
+    """
     if format_parameter:
-        return negotiate(accept, format_parameter)
-    for name, options in _preferred(accept):
-        return FORMATS[name] if name in FHIR_FOR_BINARY and _speaks(options) else NATIVE
-    return NATIVE
+        return b""
+    for name, _ in _preferred(accept):
+        if name in FORMATS:
+            return b"%b;charset=utf-8" % name.encode() if name in GENERIC else b""
+        if name in ANY:
+            return b""
+    return b""
 
 
 @lru_cache(maxsize=512)
-def is_resource(content_type: bytes) -> bool:
-    """Say whether a body sent to Binary is the resource, rather than what a Binary shall hold."""
+def negotiate_binary(accept: bytes, format_parameter: str, stored: str = "") -> str:
+    """Return JSON or XML when the client names a FHIR format first, NATIVE for what the Binary holds.
+
+    `stored` is the media type of what it holds, which a client may ask for by name; while it is "", which is before
+    the Binary is read, all but a FHIR format is NATIVE. Raises NotAcceptable. Spec: binary.html#rest.
+    """
+    wanted = _preferred(format_parameter.replace(" ", "+").encode("latin-1", "replace") or accept)
+    for name, options in wanted:
+        if stored and _covers(name, stored):
+            return NATIVE
+        if name in FHIR_FOR_BINARY - AMBIGUOUS and _speaks(options):
+            return FORMATS[name]
+        if not stored:
+            return NATIVE
+        if name in FORMATS and _speaks(options):
+            return FORMATS[name]
+    if not wanted:
+        return NATIVE
+    raise NotAcceptable(f"The Binary holds {stored[:100]}: accept that, or application/fhir+json for the resource.")
+
+
+def _covers(media_range: str, media_type: str) -> bool:
+    main, _, part = media_type.partition(";")[0].strip().lower().partition("/")
+    return media_range in ("*", "*/*", f"{main}/*", f"{main}/{part}")
+
+
+@lru_cache(maxsize=512)
+def binary_format(content_type: bytes) -> str:
+    """Return JSON or XML for a body sent to Binary that may be the resource, NATIVE for what it shall hold."""
     name, _ = _media_type(content_type.decode("latin-1"))
-    return name == "" or name in FHIR_FOR_BINARY
+    return JSON if name == "" else FORMATS[name] if name in FHIR_FOR_BINARY else NATIVE
 
 
 @lru_cache(maxsize=512)
@@ -132,7 +167,7 @@ def preferences(prefer: bytes) -> tuple[str, bool]:
     return chosen, is_lenient
 
 
-def _preferred(accept: bytes) -> Iterable[tuple[str, dict[str, str]]]:
+def _preferred(accept: bytes) -> list[tuple[str, dict[str, str]]]:
     ranges = [_media_type(part) for part in accept.decode("latin-1").split(",") if part.strip()]
     weighed = [(_weight(options), name, options) for name, options in ranges]
     weighed.sort(key=lambda item: -item[0])

@@ -16,8 +16,9 @@ from fhir_server.asgi.headers import (
     JSON,
     NATIVE,
     XML,
+    binary_format,
     body_format,
-    is_resource,
+    generic_type,
     negotiate,
     negotiate_binary,
     operation_body_format,
@@ -35,6 +36,14 @@ PARAMETERS_MAXIMUM: Final = 500
 BODILESS: Final = frozenset({"read", "vread", "history", "delete", "capabilities"})
 READABLE: Final = frozenset({"read", "vread"})
 WRITABLE: Final = frozenset({"create", "update"})
+
+
+class Named(msgspec.Struct):
+    """What of a JSON text tells whether it is a Binary."""
+
+    resource_type: str = msgspec.field(name="resourceType")
+
+
 
 
 class Call(msgspec.Struct, gc=False):
@@ -68,9 +77,14 @@ def choose_form(manner: Manner, call: Call) -> None:
             manner.is_pretty = value == "true"
     route = call.route
     is_binary = route.resource_type == "Binary" and route.interaction in READABLE
-    choose = negotiate_binary if is_binary else negotiate
-    manner.form = choose(call.headers.get(b"accept", b""), format_parameter)
-    manner.is_chosen = True
+    accept = call.headers.get(b"accept", b"")
+    if is_binary:
+        manner.wanted = (accept, format_parameter)
+        manner.form = negotiate_binary(accept, format_parameter)
+    else:
+        manner.form = negotiate(accept, format_parameter)
+        manner.generic_type = generic_type(accept, format_parameter)
+    manner.is_chosen = manner.form is not NATIVE
 
 
 def accept_refusal(manner: Manner, headers: dict[bytes, bytes], query: bytes) -> None:
@@ -120,7 +134,7 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
     """Return the resource when the body had to be parsed for its form, and the bytes when they are FHIR JSON."""
     headers, route = call.headers, call.route
     content_type = headers.get(b"content-type", b"")
-    if route.resource_type == "Binary" and route.interaction in WRITABLE and not is_resource(content_type):
+    if route.resource_type == "Binary" and route.interaction in WRITABLE and not _is_binary_resource(call, limits):
         return _binary(call, content_type), b""
     is_operation = route.interaction[0] == "$"
     form = _form_of(route, content_type)
@@ -140,11 +154,30 @@ def _form_of(route: Route, content_type: bytes) -> str:
     return patch_format(content_type) if route.interaction == "patch" else body_format(content_type)
 
 
+def _is_binary_resource(call: Call, limits: Limits) -> bool:
+    """Say whether a body sent to Binary is the resource; anything else, also FHIR, is what it shall hold.
+
+    Choice: what says to be FHIR and cannot be parsed is refused, as a Binary resource that was cut short would look so.
+    Raises Unparsable. Spec: binary.html#rest.
+    """
+    content_type = call.headers.get(b"content-type", b"")
+    form = binary_format(content_type)
+    if form is XML:
+        return bool(fhir_xml.parse(call.body, max_depth=limits.depth)["resourceType"] == "Binary")
+    if form is NATIVE:
+        return False
+    try:
+        named = msgspec.json.decode(call.body, type=Named)
+    except ValueError:
+        return b"fhir" in content_type.lower()
+    return named.resource_type == "Binary"
+
+
 def _binary(call: Call, content_type: bytes) -> dict[str, Any]:
     binary: dict[str, Any] = {"resourceType": "Binary"}
     if call.route.resource_id:
         binary["id"] = call.route.resource_id
-    binary["contentType"] = content_type.decode("latin-1")
+    binary["contentType"] = content_type.decode("latin-1") or "application/octet-stream"
     context = call.headers.get(b"x-security-context")
     if context:
         binary["securityContext"] = {"reference": context.decode("latin-1")}

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.access.grant import OPEN, Grant
-from fhir_server.asgi.answer import Answer, Manner, answer, finish, refuse
+from fhir_server.asgi.answer import Answer, Manner, allow, answer, finish, refuse
 from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
 from fhir_server.asgi.deadline import Deadline
@@ -18,7 +18,7 @@ from fhir_server.asgi.encoding import compress, decompress
 from fhir_server.asgi.lifespan import Beside, Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound, Unavailable
-from fhir_server.interactions.bundle.route import NoSuchMethod, route
+from fhir_server.interactions.bundle.route import NoSuchMethod, methods_of, route
 from fhir_server.interactions.dispatch import dispatch, journal_refusal
 from fhir_server.interactions.request import Request, Response, Runtime
 
@@ -148,12 +148,17 @@ class Exchange:
             await compress(reply, accepted)
         if origin is not None:
             reply.headers.extend(await self.origins.headers(origin))
+        correlation = self.headers.get(b"x-correlation-id")
+        if correlation is not None and is_harmless(correlation.decode("latin-1")):
+            reply.headers.append((b"x-correlation-id", correlation))
         return reply
 
     async def _answer(self, origin: bytes | None) -> Answer:
         method: str = self.scope["method"]
         if method == "OPTIONS" and origin is not None:
             return finish(self.origins.preflight(), self.manner)
+        if method == "OPTIONS":
+            return finish(Answer(204, [(b"allow", allow(methods_of(self.path), "OPTIONS"))]), self.manner)
         if method == "HEAD":
             method = "GET"
         if self.path == SMART_CONFIGURATION:
@@ -210,6 +215,9 @@ class Exchange:
 def request_id(headers: dict[bytes, bytes], runtime: Runtime) -> str:
     """Return the client's X-Request-Id when it is harmless, else a new one."""
     text = headers.get(b"x-request-id", b"").decode("latin-1")
-    if 0 < len(text) <= 64 and REQUEST_ID_CHARACTERS.issuperset(text):
-        return text
-    return runtime.new_id()
+    return text if is_harmless(text) else runtime.new_id()
+
+
+def is_harmless(request_id: str) -> bool:
+    """Say whether a client's id can go into headers and logs as it is."""
+    return 0 < len(request_id) <= 64 and REQUEST_ID_CHARACTERS.issuperset(request_id)

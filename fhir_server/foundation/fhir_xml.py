@@ -188,6 +188,27 @@ def format(resource: Mapping[str, Any]) -> bytes:  # noqa: A001 - read as fhir_x
     return "".join(parts).encode()
 
 
+def pretty(content: bytes) -> bytes:
+    """Indent XML that `format` wrote; narratives stay as they are, as white space counts there."""
+    try:
+        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except etree.XMLSyntaxError:
+        return content  # A narrative of more levels than the parser takes.
+    _indent(root, "\n")
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def _indent(node: Node, outer: str) -> None:
+    inner = outer + "  "
+    if not str(node.tag).startswith(FHIR) or not len(node):
+        return
+    node.text = inner
+    for child in node:
+        _indent(child, inner)
+        child.tail = inner
+    child.tail = outer
+
+
 def _write_resource(resource: Mapping[str, Any], parts: list[str], namespace: str = "") -> None:
     name = resource["resourceType"]
     parts.append(f"<{name}{namespace}>")

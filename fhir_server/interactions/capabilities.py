@@ -5,6 +5,7 @@ Spec: http.html#capabilities, capabilitystatement.html
 
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 from fhir_server import __version__
@@ -12,8 +13,10 @@ from fhir_server.foundation import fhir_json
 from fhir_server.foundation.compartment import COMPARTMENT_TYPES
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.interactions.conditional import names_etag
 from fhir_server.interactions.patching.formats import UnknownPatch
 from fhir_server.interactions.request import Guides, Operation, Request, Response, Runtime
+from fhir_server.interactions.subset import subset_asked
 from fhir_server.search.parameters import Parameters
 from fhir_server.storage.store import Reader
 
@@ -57,12 +60,24 @@ async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Re
     """Return the CapabilityStatement, or TerminologyCapabilities. Raises BadRequest for a `mode` that there is not."""
     mode = dict(request.parameters).get("mode", "full")
     if mode == TERMINOLOGY:
-        return Response(200, fhir_json.format(terminology_capabilities(request.base_url)))
+        return _answer(request, fhir_json.format(terminology_capabilities(request.base_url)))
     if mode not in MODES:
         known = ", ".join((*MODES, TERMINOLOGY))
         raise BadRequest(f"mode={mode[:50]} is none of {known}; full and normative give the same statement.")
     offered = (runtime.parameters, runtime.operations, runtime.oauth_uris, runtime.guides)
-    return Response(200, _content(request.base_url, *offered))
+    return _answer(request, _content(request.base_url, *offered))
+
+
+def _answer(request: Request, content: bytes) -> Response:
+    etag = _etag(content)
+    if request.if_none_match and names_etag(request.if_none_match, etag):
+        return Response(304, etag=etag)
+    return Response(200, subset_asked(content, request.parameters), etag=etag)
+
+
+@lru_cache(maxsize=8)
+def _etag(content: bytes) -> str:
+    return sha256(content).hexdigest()[:16]
 
 
 @lru_cache(maxsize=8)

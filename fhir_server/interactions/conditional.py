@@ -56,9 +56,13 @@ async def find_matches(
 
 def names_version(header: str, version_id: int) -> bool:
     """Say whether an If-Match or If-None-Match header names the version: `*`, or a list with its ETag."""
+    return names_etag(header, str(version_id))
+
+
+def names_etag(header: str, wanted: str) -> bool:
+    """Say whether an If-Match or If-None-Match header is `*`, or a list that has the ETag; weak ones are equal."""
     if header.strip() == "*":
         return True
-    wanted = str(version_id)
     return any(part.strip().removeprefix("W/").strip('"') == wanted for part in header.split(","))
 
 

@@ -3,7 +3,6 @@
 Spec: http.html#history
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -22,13 +21,15 @@ from fhir_server.search.parse import GENERAL, parse
 from fhir_server.search.result_parameters import CURSOR
 from fhir_server.storage.store import History, Page, Reader
 
-REPEATED: Final = frozenset({"_at"})
-KNOWN: Final = frozenset({"_count", "_since", "_at", "_list", "_summary", "_elements", CURSOR})
+KNOWN: Final = frozenset({"_count", "_since", "_at", "_list", "_sort", "_summary", "_elements", CURSOR})
+SORTS: Final = ("-_lastUpdated", "none")
+"""Choice: R4 has newest first and no `_sort`; these, which R5 knows, ask for no more than that."""
 COUNT_DIGITS: Final = 9
 ALL_TIME: Final = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+SAME_PREFIXES: Final = {"sa": "gt", "eb": "lt"}
 PREFIXES: Final = ("eq", "ge", "gt", "sa", "le", "lt", "eb")
 
-Asked = dict[str, list[str]]
+Asked = dict[str, str]
 Period = tuple[datetime, datetime]
 
 
@@ -41,10 +42,10 @@ async def history(request: Request, reader: Reader, runtime: Runtime) -> Respons
             request.resource_type,
             request.resource_id,
             all_of(within, *_listed(request, runtime, asked)),
-            since=parse_instant(asked["_since"][0]) if "_since" in asked else None,
+            since=parse_instant(asked["_since"]) if "_since" in asked else None,
             at=_period(asked["_at"]) if "_at" in asked else None,
             limit=_limit(asked, runtime),
-            cursor=_first(asked, CURSOR),
+            cursor=asked.get(CURSOR, ""),
         )
     )
     if request.resource_id and not page.versions:
@@ -75,22 +76,20 @@ def _level(request: Request) -> str:
 def _asked(request: Request) -> Asked:
     asked: Asked = {}
     for name, value in request.parameters:
-        if name in KNOWN and value and (name not in asked or name in REPEATED):
-            asked.setdefault(name, []).append(value)
+        if name in KNOWN and value and name not in asked:
+            asked[name] = value
         elif name not in GENERAL and not request.is_lenient:
             raise BadRequest(
                 f"{name[:80]} means nothing to a history, or not twice; it has {', '.join(sorted(KNOWN))}.", name[:80]
             )
+    if asked.get("_sort", SORTS[0]) not in SORTS:
+        raise BadRequest(f"_sort: a history is newest first; it takes {' and '.join(SORTS)}.", "_sort")
     return asked
 
 
-def _first(asked: Asked, name: str) -> str:
-    return asked.get(name, [""])[0]
-
-
 def _limit(asked: Asked, runtime: Runtime) -> int:
-    text = _first(asked, "_count")
-    if _first(asked, "_summary") == "count":
+    text = asked.get("_count", "")
+    if asked.get("_summary") == "count":
         return 0
     if not text:
         return runtime.limits.count_default
@@ -99,31 +98,23 @@ def _limit(asked: Asked, runtime: Runtime) -> int:
     return min(int(text), runtime.limits.count_maximum)
 
 
-def _period(texts: Sequence[str]) -> Period:
-    """Return the time that all of several `_at` name: a date is its whole day, `ge2026-11` all since that month."""
-    low, high = ALL_TIME
-    for text in texts:
-        prefix, date = (text[:2], text[2:]) if text[:2].isalpha() else ("eq", text)
-        if prefix not in PREFIXES:
-            raise BadRequest(f"_at: {prefix!r} is none of the prefixes {', '.join(PREFIXES)}.", "_at")
-        first, last = map(from_microseconds, interval(date))
-        if prefix in ("gt", "sa"):
-            low = max(low, last)
-        elif prefix in ("eq", "ge"):
-            low = max(low, first)
-        if prefix in ("lt", "eb"):
-            high = min(high, first)
-        elif prefix in ("eq", "le"):
-            high = min(high, last)
-    return low, high
+def _period(text: str) -> Period:
+    """Return the time that `_at` names: a date is its whole day, `ge2026-11` all since the start of that month."""
+    prefix, date = (text[:2], text[2:]) if text[:2].isalpha() else ("eq", text)
+    if prefix not in PREFIXES:
+        raise BadRequest(f"_at: {prefix!r} is none of the prefixes {', '.join(PREFIXES)}.", "_at")
+    low, high = map(from_microseconds, interval(date))
+    first, last = ALL_TIME
+    periods = {"eq": (low, high), "ge": (low, last), "gt": (high, last), "le": (first, high), "lt": (first, low)}
+    return periods[SAME_PREFIXES.get(prefix, prefix)]
 
 
 def _listed(request: Request, runtime: Runtime, asked: Asked) -> list[Condition]:
     """Return that a List which the caller may search refers to the resource, when `_list` asks that."""
-    lists = [("_list", text) for text in asked.get("_list", ())]
-    if not lists:
+    if "_list" not in asked:
         return []
-    return [plan_search(request, runtime, parse(request.resource_type, lists, runtime.parameters)).condition]
+    query = parse(request.resource_type, [("_list", asked["_list"])], runtime.parameters)
+    return [plan_search(request, runtime, query).condition]
 
 
 def _links(request: Request, cursor: str) -> list[Link]:

@@ -66,6 +66,8 @@ class Response(msgspec.Struct, frozen=True):
     content: bytes = b""
     media_type: str = ""
     version_id: int | None = None
+    etag: str = ""
+    """What tells one content from another where there are no versions, without quotes."""
     last_updated: datetime | None = None
     location: str = ""
     version: Version | None = None

@@ -43,11 +43,11 @@ def subset(resource: dict[str, Any], summary: str, elements: tuple[str, ...]) ->
     resource_type = resource["resourceType"]
     definition = structure(resource_type)
     if elements:
-        kept = _cut(resource, definition, _keeps_named(resource_type, elements))
+        kept = _cut(resource, definition, _keeps_named(definition, elements))
     elif summary == "data":
         kept = {name: value for name, value in resource.items() if name != "text"}
     elif summary == "text":
-        kept = _cut(resource, definition, lambda element: element.name == "text" or element.minimum > 0)
+        kept = _cut(resource, definition, lambda element: element.name == "text" or _is_mandatory(element, definition))
     else:
         kept = _summarize(resource, definition)
     meta = dict(kept.get("meta", {}))
@@ -55,14 +55,19 @@ def subset(resource: dict[str, Any], summary: str, elements: tuple[str, ...]) ->
     return {**kept, "meta": meta}
 
 
-def _keeps_named(resource_type: str, elements: tuple[str, ...]) -> Keeps:
-    names = {name.removeprefix(f"{resource_type}.").split(".")[0] for name in elements}
+def _is_mandatory(element: Element, definition: Structure) -> bool:
+    choice = definition.choices.get(element.choice)
+    return element.minimum > 0 or (choice is not None and choice.is_required)
+
+
+def _keeps_named(definition: Structure, elements: tuple[str, ...]) -> Keeps:
+    names = {name.removeprefix(f"{definition.name}.").split(".")[0] for name in elements}
 
     def keeps(element: Element) -> bool:
         return (
             element.name in names
             or element.choice.removesuffix("[x]") in names
-            or element.minimum > 0
+            or _is_mandatory(element, definition)
             or element.is_modifier
         )
 
@@ -84,7 +89,7 @@ def _summarize(node: dict[str, Any], definition: Structure) -> dict[str, Any]:
         element = definition.elements.get(name.removeprefix("_"))
         if name in ALWAYS_KEPT:
             kept[name] = value
-        elif element is not None and (element.is_summary or element.minimum > 0 or element.is_modifier):
+        elif element is not None and (element.is_summary or element.is_modifier or _is_mandatory(element, definition)):
             # Only elements of the resource itself are cut: data types stay whole.
             kept[name] = _summarize_all(value, structure(element.class_name)) if "." in element.class_name else value
     return kept

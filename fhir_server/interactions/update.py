@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fhir_server.access.decision import decide
 from fhir_server.access.grant import Grant
-from fhir_server.foundation.operation_outcome import BadRequest, NotFound, PreconditionFailed, VersionConflict
+from fhir_server.foundation.operation_outcome import BadRequest, Conflict, NotFound, PreconditionFailed, VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.route import check_id
 from fhir_server.interactions.conditional import check_version, find_match
@@ -37,6 +37,7 @@ async def current_version(request: Request, transaction: Transaction, within: Co
     current = await transaction.read(request.resource_type, request.resource_id, within=within)
     if current is None and not may_choose_ids(request.grant):
         await check_unseen(request, transaction)
+        # Choice: 404 and not 405, which would tell an id that is hidden from one that is free.
         raise NotFound(
             f"{request.resource_type}/{request.resource_id} is not known. Ids are given by this server: "
             f"to create, POST to {request.resource_type}."
@@ -67,4 +68,17 @@ async def _update_match(request: Request, transaction: Transaction, runtime: Run
     if not own_id:
         return await create(request, transaction, runtime)
     check_id(own_id)
-    return await update(replace(request, resource_id=own_id), transaction, runtime)
+    named = replace(request, resource_id=own_id)
+    await check_unused(named, transaction)
+    return await update(named, transaction, runtime)
+
+
+async def check_unused(request: Request, transaction: Transaction) -> None:
+    """Raise Conflict when a conditional update, whose criteria match nothing, names an id that is in use.
+
+    Choice: R4 has it treated as an update of that id, which would overwrite what the criteria do not mean; R5 says 409.
+    """
+    within = decide(request.grant, "update", request.resource_type)
+    current = await transaction.read(request.resource_type, request.resource_id, within=within)
+    if current is not None and not current.is_deleted:
+        raise Conflict(f"The criteria match nothing, and {current.reference}, which the body names, exists.")

@@ -55,12 +55,41 @@ def test_mime_type_not_offered_is_406(accept: bytes, format_parameter: str) -> N
         (b"application/pdf", NATIVE),
         (b"text/xml", NATIVE),
         (b"application/fhir+json", JSON),
-        (b"application/json", JSON),
+        (b"application/json", NATIVE),
         (b"application/fhir+xml", XML),
     ],
 )
 def test_binary_is_native_unless_fhir_is_named(accept: bytes, expected: str) -> None:
     assert negotiate_binary(accept, "") == expected
+
+
+@pytest.mark.spec("binary.html#rest")
+@pytest.mark.parametrize(
+    ("accept", "format_parameter", "stored", "expected"),
+    [
+        (b"", "", "application/pdf", NATIVE),
+        (b"application/*", "", "application/pdf", NATIVE),
+        (b"application/json", "", "application/json", NATIVE),
+        (b"application/json", "", "application/pdf", JSON),
+        (b"application/xml", "", "application/pdf", XML),
+        (b"application/xml", "", "application/xml;charset=utf-8", NATIVE),
+        (b"image/png, application/fhir+json;q=0.5", "", "application/pdf", JSON),
+        (b"image/png, */*;q=0.1", "", "application/pdf", NATIVE),
+        (b"image/png", "application/pdf", "application/pdf", NATIVE),
+        (b"application/pdf", "xml", "application/pdf", XML),
+    ],
+)
+def test_binary_is_what_the_client_accepts_of_it(
+    accept: bytes, format_parameter: str, stored: str, expected: str
+) -> None:
+    assert negotiate_binary(accept, format_parameter, stored) == expected
+
+
+@pytest.mark.spec("binary.html#rest")
+@pytest.mark.parametrize(("accept", "format_parameter"), [(b"image/png", ""), (b"", "image/png"), (b"text/*", "")])
+def test_binary_that_is_nothing_the_client_accepts_is_406(accept: bytes, format_parameter: str) -> None:
+    with pytest.raises(NotAcceptable):
+        negotiate_binary(accept, format_parameter, "application/pdf")
 
 
 @pytest.mark.spec("http.html#mime-type")

@@ -119,7 +119,7 @@ async def test_search_lenient_tells_what_it_ignored(client: httpx.AsyncClient) -
 @pytest.mark.spec("http.html#summary")
 async def test_summary_wrong_methods_and_addresses(client: httpx.AsyncClient) -> None:
     refused = await client.put("Patient/1/_history", json={})
-    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert (await client.get("Patinet/1")).status_code == 404
     assert (await client.get("Patient/a%20b")).status_code == 400
     assert (await client.get("Patient/1/2/3/4/5")).status_code == 404
@@ -354,3 +354,89 @@ async def test_patch_formats(client: httpx.AsyncClient) -> None:
     refused = await client.patch("Patient/p", content=b"x", headers={"Content-Type": "text/plain"})
     assert refused.status_code == 415
     assert "application/json-patch+json" in refused.headers["accept-patch"]
+
+
+@pytest.mark.spec("http.html#mime-type")
+@pytest.mark.parametrize(
+    ("accept", "shown"),
+    [
+        ("application/json", "application/json"),
+        ("text/json", "text/json"),
+        ("application/xml", "application/xml"),
+        ("text/xml;q=0.5", "text/xml"),
+        ("text/html, application/xml;q=0.9, */*;q=0.8", "application/xml"),
+        ("application/fhir+json, application/json;q=0.9", "application/fhir+json"),
+        ("*/*", "application/fhir+json"),
+        ("application/xml+fhir", "application/fhir+xml"),
+    ],
+)
+async def test_mime_type_a_generic_one_comes_back_under_its_name(
+    client: httpx.AsyncClient, accept: str, shown: str
+) -> None:
+    for path in ("metadata", "Patient/nobody"):
+        answer = await client.get(path, headers={"accept": accept})
+        assert answer.headers["content-type"] == f"{shown};charset=utf-8"
+
+
+@pytest.mark.spec("http.html#pretty")
+async def test_pretty_xml_keeps_the_narrative(client: httpx.AsyncClient) -> None:
+    div = '<div xmlns="http://www.w3.org/1999/xhtml"><p>a <b>b</b> c</p></div>'
+    body = {"resourceType": "Patient", "id": "p", "active": True, "text": {"status": "generated", "div": div}}
+    await client.put("Patient/p", json=body)
+    pretty = (await client.get("Patient/p?_pretty=true&_format=xml")).text
+    assert div in pretty
+    assert '\n  <active value="true"/>\n</Patient>' in pretty
+    again = await client.put("Patient/p", content=pretty, headers={"content-type": "application/fhir+xml"})
+    assert again.json()["text"] == body["text"]
+
+
+@pytest.mark.spec("http.html#capabilities")
+async def test_capabilities_have_an_etag_and_short_forms(client: httpx.AsyncClient) -> None:
+    whole = await client.get("metadata")
+    assert (await client.get("metadata", headers={"if-none-match": whole.headers["etag"]})).status_code == 304
+    assert (await client.get("metadata?mode=terminology")).headers["etag"] != whole.headers["etag"]
+    short = (await client.get("metadata?_summary=true")).json()
+    assert (short["meta"]["tag"][0]["code"], short["fhirVersion"]) == ("SUBSETTED", "4.0.1")
+    assert set((await client.get("metadata?_elements=format,rest")).json()) >= {"format", "rest", "status"}
+
+
+@pytest.mark.spec("binary.html#rest")
+@pytest.mark.parametrize(
+    ("content_type", "body", "stored"),
+    [
+        ("application/pdf", b"%PDF", "application/pdf"),
+        ("application/json", b'{"a":1}', "application/json"),
+        ("application/json", b"[", "application/json"),
+        ("application/fhir+json", b'{"resourceType":"Patient"}', "application/fhir+json"),
+        ("application/fhir+xml", b'<Patient xmlns="http://hl7.org/fhir"/>', "application/fhir+xml"),
+        ("application/xml", b"<ClinicalDocument/>", "application/xml"),
+        ("", b"abc", "application/octet-stream"),
+    ],
+)
+async def test_binary_holds_what_is_no_binary(
+    client: httpx.AsyncClient, content_type: str, body: bytes, stored: str
+) -> None:
+    headers = {"content-type": content_type, "x-security-context": "Patient/1"}
+    made = await client.post("Binary", content=body, headers=headers)
+    assert (made.status_code, made.json()["contentType"]) == (201, stored)
+    read = await client.get(made.headers["location"])
+    assert (read.content, read.headers["content-type"], read.headers["etag"]) == (body, stored, 'W/"1"')
+    assert read.headers["x-security-context"] == "Patient/1"
+    shown = await client.get(made.headers["location"], headers={"accept": "application/fhir+xml"})
+    assert shown.text.startswith("<?xml")
+    assert (await client.get(made.headers["location"], headers={"accept": "image/png"})).status_code == 406
+
+
+@pytest.mark.spec("binary.html#rest")
+@pytest.mark.parametrize("content_type", ["application/fhir+json", "application/json", ""])
+async def test_binary_resource_is_one_under_any_name_of_json(client: httpx.AsyncClient, content_type: str) -> None:
+    body = b'{"resourceType":"Binary","contentType":"text/plain","data":"YQ=="}'
+    made = await client.post("Binary", content=body, headers={"content-type": content_type})
+    assert (await client.get(made.headers["location"])).content == b"a"
+
+
+@pytest.mark.spec("binary.html#rest")
+@pytest.mark.parametrize("form", ["json", "xml"])
+async def test_binary_that_is_cut_short_is_refused(client: httpx.AsyncClient, form: str) -> None:
+    made = await client.post("Binary", content=b'{"res', headers={"content-type": f"application/fhir+{form}"})
+    assert made.status_code == 400

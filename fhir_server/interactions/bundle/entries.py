@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, Issue, TooCostly, Unprocessable
+from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.interactions.bundle.route import route
 from fhir_server.interactions.request import Request, Runtime
 
@@ -82,13 +83,19 @@ def in_entry(refusal: FhirError, index: int) -> FhirError:
 def _placed(issue: Issue, place: str) -> Issue:
     if any(expression.startswith(place) for expression in issue.expression):
         return issue
-    expressions = tuple(f"{place}.resource.{_below(expression)}" for expression in issue.expression) or (place,)
+    expressions = tuple(f"{place}.{_below(expression)}" for expression in issue.expression) or (place,)
     return Issue(issue.severity, issue.code, f"{place}: {issue.diagnostics}", expressions, issue.details)
 
 
 def _below(expression: str) -> str:
-    """Return an expression without the type it starts with: an entry's resource is already that type."""
-    return expression.partition(".")[2] or f"ofType({expression})"
+    """Return where below an entry an expression leads: into its resource, which has the type it starts with.
+
+    Names of parameters are of the request; places in a JSON Patch are within the data of a Binary.
+    """
+    start, _, rest = expression.partition(".")
+    if start in RESOURCE_TYPES:
+        return f"resource.{rest}" if rest else "resource"
+    return "resource" if start == "resourceType" or start.startswith("[") else "request"
 
 
 def _read_entry(index: int, element: Any, outer: Request) -> Entry:

@@ -35,6 +35,8 @@ class Planned(msgspec.Struct, frozen=True):
     identity: str = ""
     conditional_references: frozenset[str] = frozenset()
     is_head: bool = False
+    has_version_specific: bool = False
+    """A reference in it asks for the version that the transaction makes of its target."""
 
 
 def plan(request: Request, runtime: Runtime) -> list[Planned]:
@@ -101,4 +103,11 @@ def _planned(entry: Entry, table: dict[str, str], runtime: Runtime) -> Planned:
         request = prepare(request, runtime)
     except FhirError as refusal:
         raise in_entry(refusal, entry.index) from None
-    return Planned(entry.index, entry.order, request, identity, frozenset(links.conditional))
+    return Planned(
+        entry.index,
+        entry.order,
+        request,
+        identity,
+        frozenset(links.conditional),
+        has_version_specific=links.has_version_specific,
+    )

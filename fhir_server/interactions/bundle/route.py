@@ -71,6 +71,15 @@ def route(method: str, path: str) -> Route:
     raise NotFound(f"No address of a FHIR server has {count} segments: {path[:200]}.")
 
 
+def methods_of(path: str) -> tuple[str, ...]:
+    """Return the methods of an address, HEAD and OPTIONS apart. Raises NotFound, BadRequest."""
+    try:
+        route("", path)
+    except NoSuchMethod as refusal:
+        return refusal.allowed
+    raise AssertionError("no address has a method without a name")
+
+
 def _one(method: str, name: str) -> Route:
     if name in RESOURCE_TYPES:
         return Route(_interaction(TYPE, method), name)
@@ -106,6 +115,8 @@ def _three(method: str, resource_type: str, resource_id: str, name: str) -> Rout
         return Route(_interaction(HISTORY, method), resource_type, resource_id)
     if name[:1] == "$":
         return _operation(method, name, resource_type, resource_id)
+    if name == "_search":
+        return _compartment(_interaction(COMPARTMENT_SEARCH, method), (resource_type, resource_id), "*")
     return _compartment(_interaction(COMPARTMENT, method), (resource_type, resource_id), name)
 
 

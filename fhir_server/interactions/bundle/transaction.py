@@ -15,10 +15,12 @@ from fhir_server.interactions.bundle.entries import in_entry
 from fhir_server.interactions.bundle.envelope import bundle, response_entry
 from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.bundle.plan import Planned, plan, relink
+from fhir_server.interactions.bundle.version_specific import version_specific, with_versions
 from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES
 from fhir_server.interactions.conditional import criteria_of, find_match
 from fhir_server.interactions.governance import settle
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.update import check_unused
 from fhir_server.interactions.write import aside, prepare
 from fhir_server.storage.store import Transaction
 
@@ -134,8 +136,12 @@ class Run:
             if found is None and request.if_match:
                 raise PreconditionFailed("If-Match is given, and the criteria match nothing.")
             request = self._addressed(request, found)
+            if found is None and request.interaction == "update":
+                await check_unused(request, self._store)
         self._claim(entry, f"{request.resource_type}/{request.resource_id or request.assigned_id}")
         request = await self._relinked(entry, request)
+        if entry.has_version_specific and request.interaction != "patch":
+            request = await self._with_versions(request)
         return await self._perform(request, self._store, self._runtime)
 
     def _addressed(self, request: Request, found: Version | None) -> Request:
@@ -168,6 +174,26 @@ class Run:
             table[reference] = await self._resolved(reference, request)
         linked = relink(request, Links(table).relink, self._runtime)
         return prepare(linked, self._runtime) if request.interaction == "patch" else linked
+
+    async def _with_versions(self, request: Request) -> Request:
+        """Return the request with references to the versions that this transaction makes, written already or not."""
+        made = {entry.identity: entry for entry in self._entries if entry.identity}
+        made |= {self._moved[name]: entry for name, entry in made.items() if name in self._moved}
+        version_ids = {}
+        for reference in set(version_specific(request.resource)) & made.keys():
+            version_ids[reference] = await self._version_id(made[reference], reference)
+        return replace(request, resource=with_versions(request.resource, version_ids))
+
+    async def _version_id(self, entry: Planned, reference: str) -> int:
+        written = self._responses.get(entry.index)
+        if written is not None and written.version_id is not None:
+            return written.version_id
+        resource_type, _, resource_id = reference.partition("/")
+        current = await self._store.read(resource_type, resource_id)
+        if current is None:
+            return 1
+        is_left = entry.request.interaction == "create"  # A conditional create whose match stays as it is.
+        return current.version_id + (0 if is_left else 1)
 
     async def _resolved(self, reference: str, request: Request) -> str:
         named = parse_reference(reference, (request.base_url,))

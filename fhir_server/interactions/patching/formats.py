@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation import fhir_json
-from fhir_server.foundation.operation_outcome import BadRequest, UnsupportedMediaType
+from fhir_server.foundation.operation_outcome import BadRequest, Unparsable, UnsupportedMediaType
 from fhir_server.interactions.patching.change import Change, Resource
 from fhir_server.interactions.patching.fhirpath_patch import fhirpath_patch
 from fhir_server.interactions.patching.json_patch import json_patch
@@ -35,6 +35,8 @@ def change_of(content: bytes, media_type: str, resource: Resource | None, depth:
     Unparsable, UnknownPatch.
     """
     if resource is None:
+        if not content.strip():
+            raise Unparsable("The body is empty: send a patch.")
         name = media_type.partition(";")[0].strip().lower()
         if name == XML_PATCH:
             return xml_patch(content)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.interactions.patching.change import Change, Copies, Inapplicable, Resource
 from fhir_server.interactions.patching.pointer import Pointer, child, find, index_of, read_pointer, show
 
@@ -71,7 +71,7 @@ def _apply(step: Step, document: Any, copies: Copies) -> Any:
         case "move" if step.source != step.path:
             return _add(document, step.path, _remove(document, step.source))
         case "test" if not is_same(find(document, step.path), step.value):
-            raise Inapplicable(f"The test fails: {show(step.path) or 'the resource'} has another value.")
+            raise Unprocessable(f"The test fails: {show(step.path) or 'the resource'} has another value.")
         case "move":
             find(document, step.source)
     return document

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fhir_server.foundation.operation_outcome import BadRequest, FhirError, TooCostly
+from fhir_server.foundation.operation_outcome import BadRequest, FhirError, TooCostly, Unprocessable
 from fhir_server.interactions.patching.change import Inapplicable
 from fhir_server.interactions.patching.json_patch import is_same, json_patch
 
@@ -61,13 +61,18 @@ def test_what_is_no_patch_is_400(operations: Any) -> None:
         operation(op="add", path="/text/below", value=1),
         operation(op="remove", path=""),
         operation(op="move", from_="/nothing", path="/nothing"),
-        operation(op="test", path="/one", value=True),
-        operation(op="test", path="/one", value=None),
     ],
 )
 def test_what_does_not_fit_is_409(operations: Any) -> None:
     with pytest.raises(Inapplicable):
         json_patch(operations)({"list": [1, 2], "text": "x", "one": 1})
+
+
+@pytest.mark.spec("http.html#patch")
+@pytest.mark.parametrize("value", [True, None, 2, "1", [1]])
+def test_a_test_that_fails_is_422(value: Any) -> None:
+    with pytest.raises(Unprocessable):
+        json_patch(operation(op="test", path="/one", value=value))({"one": 1})
 
 
 def test_numbers_are_compared_by_value_and_keep_their_digits() -> None:
