@@ -20,6 +20,7 @@ from fhir_server.commands.options import (
     refusals_told,
 )
 from fhir_server.commands.packaging.verbs import package
+from fhir_server.commands.proving.verbs import audit
 
 application = typer.Typer(
     name="fhir-server",
@@ -32,6 +33,7 @@ application.add_typer(package, name="package")
 application.add_typer(client, name="client")
 application.add_typer(user, name="user")
 application.add_typer(keys, name="keys")
+application.add_typer(audit, name="audit")
 
 
 @application.callback(invoke_without_command=True)

@@ -44,8 +44,6 @@ class Named(msgspec.Struct):
     resource_type: str = msgspec.field(name="resourceType")
 
 
-
-
 class Call(msgspec.Struct, gc=False):
     """One HTTP request, before its meaning: `headers` by lower-case name."""
 

@@ -22,7 +22,7 @@ from fhir_server.access.rows import ATTACHMENT, DOCUMENT, at_home, reference_row
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
 from fhir_server.search.extract import Extractor
-from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
+from fhir_server.search.index_row import REFERENCE, IndexRow
 from fhir_server.storage.store import Reader, Search, Transaction
 
 
@@ -35,6 +35,11 @@ class Indexing(msgspec.Struct, frozen=True):
     def rows(self, resource: dict[str, Any], depositor: str) -> list[IndexRow]:
         """Return the rows that a resource has of itself."""
         rows = self.extractor.extract(resource) + access_rows(at_home(resource, self.base_urls), depositor)
+        return list(dict.fromkeys(rows))
+
+    def access_rows(self, resource: dict[str, Any], depositor: str) -> list[IndexRow]:
+        """Return those of the rows that decisions read, of a stored resource: a small part of the work."""
+        rows = self.extractor.compartments(resource) + access_rows(at_home(resource, self.base_urls), depositor)
         return list(dict.fromkeys(rows))
 
 
@@ -53,7 +58,7 @@ async def index_rows(
 
     Reads nothing unless the resource names a governor or is an attachment. Raises Unprocessable as `extract` does.
     """
-    return await _Governed(transaction, indexing).rows(resource, depositor, _DEPTH)
+    return await Governed(transaction, indexing).rows(resource, depositor, _DEPTH)
 
 
 async def put_deletion(
@@ -87,7 +92,7 @@ async def reindex_governed(
     `before` is None for the first version, or after a deletion; `depositor` is the resource's. Nothing is read when
     labels, authors and compartments stay as they were and no attachment is named.
     """
-    governed = _Governed(transaction, indexing)
+    governed = Governed(transaction, indexing)
     reference = f"{after['resourceType']}/{after['id']}"
     count = await governed.claim(reference, attachments(at_home(after, indexing.base_urls)), depositor)
     if before is None:
@@ -137,41 +142,66 @@ def _may_be_governed(version: Version) -> bool:
 
 
 def _opening(indexing: Indexing, resource: dict[str, Any], depositor: str) -> set[IndexRow]:
-    return {row for row in indexing.rows(resource, depositor) if is_access_row(row)}
+    return set(indexing.access_rows(resource, depositor))
 
 
-class _Governed(msgspec.Struct, frozen=True):
+class Own(msgspec.Struct, frozen=True):
+    """A stored resource, and the rows that it has of itself: those at least that decisions read."""
+
+    resource: dict[str, Any]
+    depositor: str
+    rows: list[IndexRow]
+
+
+class Governed(msgspec.Struct, frozen=True):
     """The rows of governed resources, within one transaction."""
 
     transaction: Transaction
     indexing: Indexing
     read: dict[tuple[str, int], list[IndexRow] | None] = msgspec.field(default_factory=dict)
     """Rows of governors that were read already, by reference and depth: one document may govern thousands."""
+    known: dict[str, Own | None] = msgspec.field(default_factory=dict)
+    """What was read already, by reference."""
 
-    async def rows(self, resource: dict[str, Any], depositor: str, depth: int) -> list[IndexRow]:
+    async def own(self, reference: str) -> Own | None:
+        """Return what a stored resource says of itself, by its last content; None when there never was one."""
+        if reference not in self.known:
+            version = await last_content(self.transaction, reference)
+            self.known[reference] = None if version is None else self._own(version)
+        return self.known[reference]
+
+    def _own(self, version: Version) -> Own:
+        resource = fhir_json.parse(version.content)
+        return Own(resource, version.depositor, self.indexing.access_rows(resource, version.depositor))
+
+    async def rows(self, resource: dict[str, Any], depositor: str, depth: int = _DEPTH) -> list[IndexRow]:
         """Return the rows of a resource, following its governors `depth` deep."""
-        rows = self.indexing.rows(resource, depositor)
+        return await self.with_governors(Own(resource, depositor, self.indexing.rows(resource, depositor)), depth)
+
+    async def with_governors(self, own: Own, depth: int = _DEPTH) -> list[IndexRow]:
+        """Return the rows of what is known of a resource, with what its governors give it."""
+        resource, depositor, rows = own.resource, own.depositor, own.rows
         resource_type = resource["resourceType"]
         named = governors(at_home(resource, self.indexing.base_urls))
         if resource_type in ATTACHED_TYPES:
             claimants = await self._claimants(f"{resource_type}/{resource['id']}", depositor)
-            rows += [reference_row(DOCUMENT, claimant) for claimant in claimants]
+            rows = [*rows, *(reference_row(DOCUMENT, claimant) for claimant in claimants)]
             named += claimants
         if not named or not depth:
             return list(dict.fromkeys(rows))
         governing = []
         for reference in dict.fromkeys(named):
-            own = await self._governing_rows(reference, depth - 1)
-            if own is not None:
-                governing.append((reference, own))
+            found = await self._governing_rows(reference, depth - 1)
+            if found is not None:
+                governing.append((reference, found))
         return list(dict.fromkeys((*rows, *inherit(resource_type, depositor, rows, governing))))
 
     async def _governing_rows(self, reference: str, depth: int) -> list[IndexRow] | None:
         if (reference, depth) not in self.read:
-            governor = await last_content(self.transaction, reference)
+            governor = await self.own(reference)
             rows = None
             if governor is not None:
-                found = await self.rows(fhir_json.parse(governor.content), governor.depositor, depth)
+                found = await self.with_governors(governor, depth)
                 rows = [row for row in found if is_access_row(row)]
             self.read[reference, depth] = rows
         return self.read[reference, depth]
@@ -216,8 +246,7 @@ class _Governed(msgspec.Struct, frozen=True):
         version = await last_content(self.transaction, document)
         if version is None:
             return frozenset()
-        rows = self.indexing.extractor.extract(fhir_json.parse(version.content))
-        return frozenset(row for row in rows if row[0] == COMPARTMENT and row[1] == "Patient")
+        return frozenset(self.indexing.extractor.compartments(fhir_json.parse(version.content)))
 
     async def reindex(self, reference: str) -> int:
         """Index again whatever a resource governs, deleted resources included; return how many that were."""

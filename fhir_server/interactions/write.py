@@ -23,6 +23,7 @@ from fhir_server.interactions.labelling import check_labels
 from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_asked
+from fhir_server.interactions.trail.chained import link
 from fhir_server.search.condition import ALWAYS, And, Condition, Exists, Not, Or, Related
 from fhir_server.search.index_row import IndexRow
 from fhir_server.search.match import Subject, match
@@ -94,6 +95,8 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
         await transaction.put(version, rows)
     if version.resource_type in CANONICAL_TYPES:
         await note_change(transaction, version.reference)
+    if version.resource_type == "AuditEvent" and version.version_id == 1:
+        await link(transaction, [version])
     await reindex_governed(transaction, before, resource, version.depositor, runtime.indexing)
     return version
 

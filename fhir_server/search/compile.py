@@ -71,6 +71,10 @@ class Planting(msgspec.Struct, frozen=True):
         for parameter in self.parameters.of_type(self.resource_type).values():
             if parameter.code not in NO_ROWS and parameter.code not in WHOLE:
                 self._plant(root, parameter)
+        return self.compartments(root)
+
+    def compartments(self, root: Node) -> Node:
+        """Return a tree with the references that open the patient's compartment."""
         for code in inclusion_parameters(PATIENT, self.resource_type):
             leaf = reference.compartment_leaf(self.base_urls)
             for place in parameter_places(self.resource_type, self.parameters.named(self.resource_type, code)):
@@ -124,8 +128,17 @@ class Planting(msgspec.Struct, frozen=True):
 
 def compile_type(resource_type: str, parameters: Parameters, base_urls: tuple[str, ...] = ()) -> ExtractRows:
     """Return the function that writes the rows of a resource of this type; duplicates may be among them."""
+    return _compiled(Planting(resource_type, parameters, base_urls).tree())
+
+
+def compile_compartments(resource_type: str, parameters: Parameters, base_urls: tuple[str, ...] = ()) -> ExtractRows:
+    """Return the function that writes only the rows of the patient's compartment; duplicates may be among them."""
+    return _compiled(Planting(resource_type, parameters, base_urls).compartments(Node()))
+
+
+def _compiled(root: Node) -> ExtractRows:
     printer = Printer()
-    source = printer.function(Planting(resource_type, parameters, base_urls).tree())
+    source = printer.function(root)
     namespace: dict[str, Any] = dict(printer.names)
     exec(source, namespace)  # noqa: S102 - our own text: names of elements and parameters stand in it as literals only
     function: ExtractRows = namespace["extract_rows"]

@@ -6,7 +6,7 @@ Spec: search.html, compartmentdefinition.html
 from typing import Any
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
-from fhir_server.search.compile import PATIENT, ExtractRows, compile_type
+from fhir_server.search.compile import PATIENT, ExtractRows, compile_compartments, compile_type
 from fhir_server.search.custom import evaluate_rows
 from fhir_server.search.index_row import COMPARTMENT, CONTAINED, CONTAINED_FAMILIES, IndexRow
 from fhir_server.search.parameters import Parameters
@@ -24,6 +24,7 @@ class Extractor:
         self._parameters = parameters or Parameters()
         self._base_urls = base_urls
         self._compiled: dict[str, ExtractRows] = {}
+        self._compartments: dict[str, ExtractRows] = {}
 
     def extract(self, resource: dict[str, Any]) -> list[IndexRow]:
         """Return the distinct rows of a resource of valid structure; raises Unprocessable for values it cannot read."""
@@ -52,6 +53,19 @@ class Extractor:
         self._valued(resource, container, rows.append)
         kept = dict.fromkeys(row for row in rows if row[0] in CONTAINED_FAMILIES)
         return (CONTAINED, resource["resourceType"], 0, resource.get("id", ""), tuple(kept))
+
+    def compartments(self, resource: dict[str, Any]) -> list[IndexRow]:
+        """Return those of the rows that say in whose record a stored resource is: a small part of the work."""
+        resource_type = resource["resourceType"]
+        rows: list[IndexRow] = []
+        if resource_type == PATIENT and "id" in resource:
+            rows.append((COMPARTMENT, PATIENT, 0, resource["id"]))
+        function = self._compartments.get(resource_type)
+        if function is None:
+            function = compile_compartments(resource_type, self._parameters, self._base_urls)
+            self._compartments[resource_type] = function
+        function(resource, rows.append, resource)
+        return list(dict.fromkeys(rows))
 
     def _function(self, resource_type: str) -> ExtractRows:
         function = self._compiled.get(resource_type)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry, decode, encode
-from fhir_server.access.audit.events import Seen, asked_patient, audit_events
+from fhir_server.access.audit.events import Seen, asked_patient, frame, frame_key, variants
 from fhir_server.validation.validate import validate
 
 READ = AccessEntry(
@@ -31,6 +31,11 @@ SEARCH = msgspec.structs.replace(
 )
 PLAIN = Seen("Observation/o", ("1",))
 GOVERNED = Seen("Observation/g", ("1",), "DocumentReference/d")
+
+
+def audit_events(entry: AccessEntry, seen: list[Seen]) -> list[dict[str, Any]]:
+    """The events as they are stored, but for their ids."""
+    return [{**frame(entry), **variant} for variant in variants(entry, seen)]
 
 
 def whats(event: dict[str, Any]) -> list[str]:
@@ -179,3 +184,21 @@ def test_a_representative_leaves_the_traces_of_a_user_and_of_nothing_where_he_re
     assert event["agent"][2]["who"] == {"reference": "RelatedPerson/p"}
     failed = msgspec.structs.replace(parent, status=404)
     assert audit_events(failed, [Seen("Observation/o", ("1",))]) == audit_events(failed, [Seen("Observation/o")])
+
+
+FIELDS = [field for field in AccessEntry.__struct_fields__ if isinstance(getattr(READ, field), str)]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("entry", [READ, SEARCH])
+def test_entries_with_the_same_key_have_the_same_frame(entry: AccessEntry, field: str) -> None:
+    other = msgspec.structs.replace(entry, **{field: "bris_de_glace" if field == "purpose_of_use" else "Other/other"})
+    assert (frame_key(other) == frame_key(entry)) == (frame(other) == frame(entry)) or field == "resource_type"
+
+
+@pytest.mark.parametrize("mode", ["bris_de_glace", "centre_15"])
+def test_an_emergency_is_found_by_its_subtype(mode: str) -> None:
+    (event,) = audit_events(msgspec.structs.replace(READ, purpose_of_use=mode), [PLAIN])
+    assert {"system": "urn:oid:1.2.250.1.213.1.1.4.248", "code": mode} in event["subtype"]
+    (normal,) = audit_events(READ, [PLAIN])
+    assert len(normal["subtype"]) == 1

@@ -249,3 +249,18 @@ def test_an_expression_beyond_what_is_compiled_is_evaluated() -> None:
     )
     patient = {"resourceType": "Patient", "name": [{"given": ["Ana", "Eva"]}]}
     assert (STRING, "x", 0, "ana", "Ana") in Extractor(Parameters([added])).extract(patient)
+
+
+@pytest.mark.parametrize("resource_type", sorted(RESOURCE_TYPES))
+def test_the_compartments_alone_are_those_of_the_whole(resource_type: str) -> None:
+    own = {"reference": "Patient/1"}
+    elements = ("subject", "patient", "performer", "author", "recipient", "beneficiary", "for", "owner", "requester")
+    resource = {"resourceType": resource_type, "id": "x"}
+    for element in elements:
+        for value in (own, [own], [{"actor": own}]):
+            try:
+                rows = EXTRACTOR.extract({**resource, element: value})
+            except Unprocessable:
+                continue
+            in_records = [row for row in rows if row[0] == COMPARTMENT]
+            assert EXTRACTOR.compartments({**resource, element: value}) == in_records

@@ -1,19 +1,18 @@
-"""Audit chain: links that make a removed, changed, added or moved AuditEvent show.
+"""The audit chain: links that make a removed, changed, inserted or moved AuditEvent show.
 
 Each stored event has one link, which holds the hash of its bytes and, through the link before it, of all that was
-stored earlier. Who may write to the store could forge a chain to its end: `seal` signs the last link with a key that
-the store does not hold, and whoever keeps a seal elsewhere can prove it later. Spec: security.html#audit
+stored earlier. Who may write to the store could forge a chain to its end: whoever noted its last link elsewhere can
+prove that. Spec: security.html#audit
 """
 
-import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True):
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Bind an event to all events before it; `sequence` counts from 1."""
 
     sequence: int
@@ -21,9 +20,13 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     content_hash: bytes
     digest: bytes
 
+    def __str__(self) -> str:
+        """Return what to note elsewhere: `12-3f5a...`."""
+        return f"{self.sequence}-{self.digest.hex()}"
+
 
 class Break(msgspec.Struct, frozen=True):
-    """One place where the chain does not hold; `what` is removed, changed, missing, forged or cut-off."""
+    """One place where the chain does not hold; `what` is removed, changed, missing, inserted, forged or cut-off."""
 
     sequence: int
     reference: str
@@ -33,8 +36,8 @@ class Break(msgspec.Struct, frozen=True):
 START: Final = Link(0, "", b"", sha256(b"audit chain 1").digest())
 """Before the first event."""
 
-encode_link = msgspec.msgpack.Encoder().encode
-decode_link = msgspec.msgpack.Decoder(Link).decode
+encode_links = msgspec.msgpack.Encoder().encode
+decode_links = msgspec.msgpack.Decoder(list[Link]).decode
 
 
 def chain(previous: Link, reference: str, content: bytes) -> Link:
@@ -48,17 +51,15 @@ def _digest(previous: bytes, sequence: int, reference: str, content_hash: bytes)
     return sha256(previous + sequence.to_bytes(8) + content_hash + reference.encode()).digest()
 
 
-def breaks(
-    chained: Iterable[tuple[Link, bytes | None]], after: Link = START, last: Link | None = None
-) -> Iterator[Break]:
-    """Yield where the chain does not hold, in order; nothing when it does.
+class Verification:
+    """Follows a chain from a good link, and tells where it does not hold."""
 
-    `chained` are the links by sequence, each with the stored bytes of its event, None when there is none. `after` is a
-    link known to be good, to verify from there. `last` is the last link as it was written down elsewhere.
-    """
-    previous = after
-    seen = {previous.sequence: previous}
-    for link, content in chained:
+    def __init__(self, after: Link = START) -> None:
+        self._previous = after
+
+    def meet(self, link: Link, content: bytes | None) -> Iterator[Break]:
+        """Yield what is wrong with the next link, given with the stored bytes of its event, None when there is none."""
+        previous, self._previous = self._previous, link
         if link.sequence != previous.sequence + 1:
             yield Break(previous.sequence + 1, "", "removed")
         elif link.digest != _digest(previous.digest, link.sequence, link.reference, link.content_hash):
@@ -67,18 +68,14 @@ def breaks(
             yield Break(link.sequence, link.reference, "missing")
         elif sha256(content).digest() != link.content_hash:
             yield Break(link.sequence, link.reference, "changed")
-        if last is not None and link.sequence == last.sequence:
-            seen[link.sequence] = link
-        previous = link
-    if last is not None and seen.get(last.sequence) != last:
-        yield Break(last.sequence, last.reference, "cut-off" if previous.sequence < last.sequence else "forged")
+
+    def end(self, last: Link) -> Iterator[Break]:
+        """Yield what is wrong with the end: `last` is what the store says to be the last link."""
+        if last != self._previous:
+            yield Break(self._previous.sequence + 1, "", "cut-off")
 
 
-def seal(key: bytes, link: Link) -> str:
-    """Return a signature of everything up to a link, to be kept where who writes to the store does not reach."""
-    return hmac.new(key, link.sequence.to_bytes(8) + link.digest, sha256).hexdigest()
-
-
-def is_seal_of(signature: str, key: bytes, link: Link) -> bool:
-    """Say whether a signature was made of a link with the key."""
-    return hmac.compare_digest(signature, seal(key, link))
+def is_link(text: str) -> bool:
+    """Say whether a text is that of a link, as it was noted elsewhere."""
+    sequence, _, digest = text.partition("-")
+    return sequence.isdecimal() and len(digest) == 2 * len(START.digest)

@@ -13,7 +13,7 @@ import msgspec
 from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry
 from fhir_server.access.callers import PERSONAL_KINDS
 from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, VISIBILITY_SYSTEM
-from fhir_server.access.modes import purpose_system
+from fhir_server.access.modes import NORMAL, VIHF_SYSTEM, mode_of, purpose_system
 from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
 
@@ -45,8 +45,8 @@ _READS: Final = frozenset({"read", "vread", "history"})
 _ACTIONS: Final = {"create": "C", "read": "R", "vread": "R", "history": "R", "update": "U", "patch": "U", "delete": "D"}
 
 
-def audit_events(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Return the AuditEvents of an entry, without ids: one for each patient and governor, at least one.
+def variants(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """Return what the AuditEvents of an entry say beside its frame: one for each patient and governor, at least one.
 
     `seen` is what `entry` names or showed, in order. The event of a search names no result but the governing document,
     so that hiding a document hides just the events about it; that of a read names what was read.
@@ -56,10 +56,11 @@ def audit_events(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any
     """
     asked = asked_patient(entry)
     groups = _groups(entry, seen, asked)
-    events = [_event(entry, patient, references, patient == asked) for (patient, _), references in groups.items()]
-    if not events or (not _names_one(entry) and not asked):
-        events.append(_event(entry, "", _named(entry), True))
-    return events
+    recorded = format_instant(from_microseconds(entry.instant))
+    told = [_entities(entry, patient, references, patient == asked) for (patient, _), references in groups.items()]
+    if not told or (not _names_one(entry) and not asked):
+        told.append(_entities(entry, "", _named(entry), True))
+    return [{"recorded": recorded, **({"entity": entities} if entities else {})} for entities in told]
 
 
 def _groups(entry: AccessEntry, seen: Sequence[Seen], asked: str) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -112,24 +113,32 @@ def _named(entry: AccessEntry) -> tuple[str, ...]:
     return (f"{entry.resource_type}/{entry.resource_id}",) if _names_one(entry) else ()
 
 
-def _event(entry: AccessEntry, patient_id: str, references: Iterable[str], has_query: bool) -> dict[str, Any]:
+def frame(entry: AccessEntry) -> dict[str, Any]:
+    """Return what all AuditEvents of an entry say: who did what, and how it ended."""
     code = "operation" if entry.interaction.startswith("$") else entry.interaction
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
-        "type": _coding(_TYPES, "rest", "Restful Operation"),
-        "subtype": [_coding(_INTERACTIONS, code, code)],
+        "type": _coding(_TYPES, "rest"),
+        "subtype": [_coding(_INTERACTIONS, code)],
         "action": _ACTIONS.get(entry.interaction, "E"),
-        "recorded": format_instant(from_microseconds(entry.instant)),
         "outcome": _outcome(entry.status),
         "agent": _agents(entry),
         "source": {"observer": {"display": entry.base_url or "FHIR server"}},
     }
+    mode = mode_of(entry.purpose_of_use)
+    if mode not in ("", NORMAL):
+        event["subtype"].append(_coding(VIHF_SYSTEM, mode))
     if entry.is_secret:
         event["meta"] = {"security": [_coding(VISIBILITY_SYSTEM, HIDDEN_FROM_REPRESENTATIVES)]}
     if entry.status >= 400:
         event["outcomeDesc"] = f"HTTP {entry.status}"
-    entities = _entities(entry, patient_id, references, has_query)
-    return event | ({"entity": entities} if entities else {})
+    return event
+
+
+def frame_key(entry: AccessEntry) -> tuple[Any, ...]:
+    """Return what the frame depends on: entries with the same key have the same frame."""
+    who = (entry.kind, entry.actor, entry.client_id, entry.display, entry.user_id, entry.base_url)
+    return (*who, entry.interaction, entry.status, entry.purpose_of_use, entry.ground, entry.is_secret)
 
 
 def _entities(entry: AccessEntry, patient_id: str, references: Iterable[str], has_query: bool) -> list[dict[str, Any]]:
