@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.fhirpath.regex.engine import compile_regex
+from fhir_server.fhirpath.regex.pattern import BadPattern
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "\\b", "^", "$", "c", "\\."])
 
@@ -62,3 +63,17 @@ def test_groups_are_those_of_the_preferred_way(pattern: str, text: str, groups: 
     found = compile_regex(pattern).search(text, 0, uncounted)
     assert found is not None
     assert found.marks == groups
+
+
+def test_groups_have_names() -> None:
+    pattern = compile_regex("(?<day>\\d+)-(?P<month>\\d+)")
+    found = pattern.search("on 12-03", 0, uncounted)
+    assert pattern.names == {"day": 1, "month": 2}
+    assert found is not None
+    assert found.marks == (3, 8, 3, 5, 6, 8)
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)", "(?<=a)b", "(?<a>.)(?<a>.)", "(?<1a>.)", "(?<a.)"])
+def test_what_is_no_group_is_refused(pattern: str) -> None:
+    with pytest.raises(BadPattern):
+        compile_regex(pattern)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from fhir_server import fhirpath
-from fhir_server.fhirpath import Context, Node
+from fhir_server.fhirpath import Context, EvaluationFailed, Node
 from tests.fhirpath.cases import NOW
 
 BUNDLE: dict[str, Any] = {
@@ -91,3 +93,11 @@ def test_variables_are_resources_values_or_lists() -> None:
 def test_a_defined_variable_ends_with_its_scope() -> None:
     text = "defineVariable('a', 1).select(%a + 1).first() + iif(true, defineVariable('a', 5).select(%a))"
     assert fhirpath.evaluate(text, {"resourceType": "Patient"}) == [7]
+
+
+def test_modifier_extensions_that_are_not_known_are_an_error() -> None:
+    observation = {"resourceType": "Observation", "modifierExtension": [{"url": "http://a"}, {"url": "http://b"}]}
+    assert fhirpath.evaluate("checkModifiers('http://a', 'http://b').count()", observation) == [1]
+    for expression in ("checkModifiers()", "Observation.checkModifiers('http://a')"):
+        with pytest.raises(EvaluationFailed, match="modifier extension"):
+            fhirpath.evaluate(expression, observation)

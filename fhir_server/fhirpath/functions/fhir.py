@@ -144,6 +144,17 @@ def _conforms_to(frame: Frame, items: Items, profile: Items) -> Items:
     return boolean(found)
 
 
+def _check_modifiers(frame: Frame, items: Items, *allowed: Items) -> Items:
+    """Answer the input when it has no modifier extensions but those whose urls are given."""
+    urls = {text(one, "checkModifiers()") for one in allowed}
+    for item in items:
+        found = members(item, "modifierExtension") if item.__class__ is Node else []
+        unknown = next((str(node.value.get("url")) for node in found if node.value.get("url") not in urls), None)
+        if unknown is not None:
+            raise EvaluationFailed(f"The modifier extension '{unknown[:200]}' changes the meaning of what is read.")
+    return items
+
+
 def _html_checks(frame: Frame, items: Items) -> Items:
     value = one(items, "htmlChecks()")
     if not isinstance(value, str):
@@ -160,5 +171,6 @@ FHIR: Final = {
     "subsumes": Function(_subsumes, "v", 1, "Boolean"),
     "subsumedBy": Function(_subsumed_by, "v", 1, "Boolean"),
     "conformsTo": Function(_conforms_to, "v", 1, "Boolean"),
+    "checkModifiers": Function(_check_modifiers, "vvvvvvvv", 0, "input"),
     "htmlChecks": Function(_html_checks, answers="Boolean"),
 }

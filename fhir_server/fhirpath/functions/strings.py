@@ -8,7 +8,7 @@ import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotEncoded
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fhir_server.fhirpath.context import Frame, Items
@@ -19,7 +19,7 @@ from fhir_server.fhirpath.operators.singleton import EMPTY, boolean, integer, te
 from fhir_server.fhirpath.regex.engine import Match, Regex, compile_regex
 from fhir_server.fhirpath.regex.pattern import BadPattern
 
-_GROUP: Final = re.compile(r"\$(?:(\d+)|\{(\d+)\}|(\$))", re.ASCII)
+_GROUP: Final = re.compile(r"\$(?:(\d+)|\{(\w{1,32})\}|(\$))", re.ASCII)
 _JSON: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b"}
 
 
@@ -88,19 +88,23 @@ def _replace_matches(frame: Frame, items: Items, pattern: Items, substitution: I
         return [value]
     parts: list[str] = []
     after = 0
-    for match in _regex(sought, flags, "replaceMatches()").matches(value, frame.charge):
+    regex = _regex(sought, flags, "replaceMatches()")
+    for match in regex.matches(value, frame.charge):
         start, end = match.marks[0] or 0, match.marks[1] or 0
-        parts += (value[after:start], _expand(other, match, value))
+        parts += (value[after:start], _expand(other, match, value, regex.names))
         frame.text(parts[-1])
         after = end
     return frame.text("".join(parts) + value[after:])
 
 
-def _expand(substitution: str, match: Match, value: str) -> str:
+def _expand(substitution: str, match: Match, value: str, names: Mapping[str, int]) -> str:
+    """Return the substitution with the groups it names, by number or by name; an unknown one stands for nothing."""
+
     def group(reference: re.Match[str]) -> str:
         if reference[3]:
             return "$"
-        number = 2 * int((reference[1] or reference[2])[:4])
+        told = reference[1] or reference[2]
+        number = 2 * (int(told[:4]) if told.isdecimal() else names.get(told, len(match.marks)))
         if number >= len(match.marks):
             return ""
         return value[slice(*match.marks[number : number + 2])] if match.marks[number] is not None else ""

@@ -54,7 +54,7 @@ class Regex:
     """Be a compiled pattern."""
 
     def __init__(self, text: str, *, ignores_case: bool = False, is_multiline: bool = False) -> None:
-        part, self.groups = parse(text, ignores_case=ignores_case)
+        part, self.groups, self.names = parse(text, ignores_case=ignores_case)
         self.is_multiline = is_multiline
         self.states: list[State] = []
         end = self._state()

@@ -3,6 +3,7 @@
 Spec: https://hl7.org/fhirpath/N1/#matchesregex--string--boolean (PCRE's common part: no look-around, no back-reference)
 """
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -96,6 +97,7 @@ _CLASSES: Final[dict[str, Accepts]] = {
     "S": _not(_is_space),
 }
 _CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
+_GROUP_NAME: Final = re.compile(r"P?<([A-Za-z_]\w{0,31})>", re.ASCII)
 _QUANTIFIERS: Final = {"*": (0, UNBOUNDED), "+": (1, UNBOUNDED), "?": (0, 1)}
 
 
@@ -110,15 +112,15 @@ def _category(name: str) -> Accepts:
     return lambda char: unicodedata.category(char).startswith(name)
 
 
-def parse(text: str, *, ignores_case: bool = False) -> tuple[Part, int]:
-    """Return the tree of a pattern and the number of its groups; raise BadPattern."""
+def parse(text: str, *, ignores_case: bool = False) -> tuple[Part, int, dict[str, int]]:
+    """Return the tree of a pattern, the number of its groups, the numbers of those with a name; raise BadPattern."""
     if len(text) > MAX_LENGTH:
         raise BadPattern(f"a pattern has at most {MAX_LENGTH} characters")
     parser = _Parser(text, ignores_case=ignores_case)
     part = parser.choice(0)
     if parser.place < len(text):
         raise BadPattern("a ) is too many")
-    return part, parser.groups
+    return part, parser.groups, parser.names
 
 
 class _Parser:
@@ -127,6 +129,7 @@ class _Parser:
         self.ignores_case = ignores_case
         self.place = 0
         self.groups = 0
+        self.names: dict[str, int] = {}
 
     def peek(self) -> str:
         return self.text[self.place : self.place + 1]
@@ -205,15 +208,25 @@ class _Parser:
         number = 0
         if self.accept("?:"):
             pass
-        elif self.peek() == "?":
-            raise BadPattern("look-around and named groups are not known: use ( ) or (?: )")
         else:
             self.groups += 1
             number = self.groups
+            if self.accept("?"):
+                self.names[self.group_name()] = number
         part = self.choice(depth + 1)
         if not self.accept(")"):
             raise BadPattern("a ) is missing")
         return Group(part, number) if number else part
+
+    def group_name(self) -> str:
+        """The name behind `(?`, such as `<month>`."""
+        found = _GROUP_NAME.match(self.text, self.place)
+        if found is None:
+            raise BadPattern("look-around is not known: use ( ), (?: ) or (?<name> )")
+        if found[1] in self.names:
+            raise BadPattern(f"two groups have the name {found[1]}")
+        self.place = found.end()
+        return found[1]
 
     def escaped(self) -> Accepts:
         char = self.take()

@@ -1,10 +1,12 @@
-"""The atoms of UCUM in medical use: base units, prefixes, and what every other unit is made of.
+"""The atoms of UCUM: base units, prefixes, and what every other unit is made of.
 
 Spec: https://ucum.org/ucum#section-Tables-of-Terminal-Symbols
 """
 
 from fractions import Fraction
 from typing import Final
+
+from fhir_server.fhirpath.ucum.customary import CUSTOMARY, CUSTOMARY_METRIC
 
 _ARBITRARY: Final = (
     "[iU]", "[arb'U]", "[USP'U]", "[GPL'U]", "[MPL'U]", "[APL'U]", "[beth'U]", "[anti'Xa'U]", "[todd'U]", "[dye'U]",
@@ -202,9 +204,10 @@ _OTHERS: Final = {
     "[LPF]": ("100", "1"),
 }  # fmt: skip
 
-ATOMS: Final = {name: (Fraction(factor), definition) for name, (factor, definition) in (_OTHERS | _METRIC).items()}
+_ALL: Final = _OTHERS | CUSTOMARY | _METRIC | CUSTOMARY_METRIC
+ATOMS: Final = {name: (Fraction(factor), definition) for name, (factor, definition) in _ALL.items()}
 """Symbol to a factor and the unit that it counts; a unit after `=` is measured on a scale that is no ratio."""
-METRIC: Final = frozenset(_METRIC) | BASES
+METRIC: Final = frozenset(_METRIC) | frozenset(CUSTOMARY_METRIC) | BASES
 """The symbols that take a prefix."""
 SPECIAL: Final = {
     "Cel": (Fraction(1), Fraction("273.15")),
