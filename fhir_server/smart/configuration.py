@@ -6,6 +6,7 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 
 from typing import Any
 
+from fhir_server.smart.app_state import STATE_PATH
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients.authentication import METHODS
 from fhir_server.smart.clients.jwks import KEY_TYPES
@@ -53,7 +54,12 @@ _RESOURCE_SCOPES = ("patient/*.rs", "patient/*.cruds", "user/*.rs", "user/*.crud
 def smart_configuration(authorization: Authorization) -> dict[str, Any]:
     """Return `[base]/.well-known/smart-configuration`."""
     extra = ["context-standalone-encounter"] if authorization.outside.encounters_of is not None else []
-    return {**_metadata(authorization), "capabilities": [*CAPABILITIES, *extra]}
+    states = {"url": authorization.url(STATE_PATH), "capabilities": ["smart-app-state"]}
+    return {
+        **_metadata(authorization),
+        "capabilities": [*CAPABILITIES, *extra],
+        "associated_endpoints": [states],
+    }
 
 
 def openid_configuration(authorization: Authorization) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from fhir_server.asgi.pages.app_state import app_state_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
@@ -37,6 +38,7 @@ ROUTES = (
     account_routes,
     second_factor_routes,
     approvals_routes,
+    app_state_routes,
 )
 """The routes of the authorization server, by page."""
 

@@ -22,12 +22,12 @@ async def form_pairs(request: Request) -> list[tuple[str, str]]:
     return text_pairs((await small_body(request)).decode("utf-8", "replace"))
 
 
-async def small_body(request: Request) -> bytes:
+async def small_body(request: Request, limit_bytes: int = _LIMIT_BYTES) -> bytes:
     """Return the body of a request; raises OAuthRefusal (413) when it is larger than any form of ours."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LIMIT_BYTES:
+        if len(body) > limit_bytes:
             raise OAuthRefusal("invalid_request", "The form is too large.", 413)
     return bytes(body)
 

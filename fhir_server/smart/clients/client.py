@@ -26,6 +26,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     app of the catalogue is there for ("care"): with one, each patient's own consents bound it. `is_operator`: a
     system client that is trusted with every record. `is_launch_host`: a host software that launches apps.
     `is_pending`: it registered itself and no operator approved it yet; `registration_hash` is that of its own token.
+    `state_systems` are further code systems of the states that the app keeps here.
     """
 
     client_id: str
@@ -46,6 +47,7 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     is_pending: bool = False
     registration_hash: str = ""
     registered_at: datetime | None = None
+    state_systems: tuple[str, ...] = ()
 
     def accepts(self, redirect_uri: str) -> bool:
         """Say whether the client may be answered at an address."""
