@@ -26,6 +26,7 @@ from fhir_server.search.extract import Extractor
 from fhir_server.settings import Settings
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
+from fhir_server.smart.brands import default_brands, read_brands
 from fhir_server.smart.configuration import smart_configuration
 from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
@@ -103,8 +104,15 @@ def runtime_of(
 
 def authorization_of(deployment: Deployment, store: Store) -> Authorization:
     """Return the authorization server of a store, not yet connected to the resources."""
+    settings = deployment.settings
     durations = AuthorizationSettings(is_registration_open=deployment.is_sandbox)
-    return Authorization(store, deployment.base_url, now, new_id, durations)
+    authorization = Authorization(store, deployment.base_url, now, new_id, durations)
+    if settings.brands:
+        authorization.brands = read_brands(Path(settings.brands).read_bytes(), deployment.base_url)
+    else:
+        timestamp = now().isoformat(timespec="seconds")
+        authorization.brands = default_brands(settings.name, deployment.base_url, timestamp)
+    return authorization
 
 
 def oauth_uris_of(authorization: Authorization) -> tuple[tuple[str, str], ...]:

@@ -81,6 +81,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registry: Annotated[str, Meta(description="Address of the package registry that NAME@VERSION is fetched from.")] = (
         "https://packages.fhir.org"
     )
+    brands: Annotated[
+        str,
+        Meta(
+            description="File of the user-access brands (a Bundle of Organizations and Endpoints) by which people find "
+            "this server in an app's list. Empty: one brand, of the name above."
+        ),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

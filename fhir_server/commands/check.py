@@ -1,6 +1,7 @@
 """`fhir-server check`: the effective settings, where each comes from, and what is wrong with them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.settings import Settings, descriptions
+from fhir_server.smart.brands import read_brands
 
 
 def show(settings: Settings, sources: dict[str, str], console: Console) -> None:
@@ -33,6 +35,8 @@ def mistakes(settings: Settings) -> list[str]:
         found.append(f"data: {nearest} is not writable by this user.")
     if settings.matrix:
         found += matrix_mistakes(Path(settings.matrix))
+    if settings.brands:
+        found += file_mistakes("brands", Path(settings.brands), lambda content: read_brands(content, "https://x/fhir"))
     if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url.startswith("https://"):
         found.append("public_url: a server that others reach needs https:// in front (a proxy that ends TLS).")
     return found
@@ -40,10 +44,15 @@ def mistakes(settings: Settings) -> list[str]:
 
 def matrix_mistakes(file: Path) -> list[str]:
     """Return what is wrong with the file of the matrix."""
+    return file_mistakes("matrix", file, parse_matrix)
+
+
+def file_mistakes(setting: str, file: Path, read: Callable[[bytes], object]) -> list[str]:
+    """Return what is wrong with the file that a setting names."""
     try:
-        parse_matrix(file.read_bytes())
+        read(file.read_bytes())
     except OSError as error:
-        return [f"matrix: {file} cannot be read: {error.strerror}."]
+        return [f"{setting}: {file} cannot be read: {error.strerror}."]
     except FhirError as refusal:
-        return [f"matrix: {file}: {refusal}"]
+        return [f"{setting}: {file}: {refusal}"]
     return []

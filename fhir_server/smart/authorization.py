@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from argon2 import PasswordHasher
 
+from fhir_server.smart.brands import default_brands
 from fhir_server.smart.clients import Clients
 from fhir_server.smart.clients.assertion import Proof
 from fhir_server.smart.clients.authentication import Authentication
@@ -87,6 +88,7 @@ class Authorization:
         self.apps = AuthorizedApps(store, now, self.clients, self.families)
         self.launches = Launches(store, now, settings.launch_seconds)
         self.outside = NOTHING_OUTSIDE
+        self.brands = default_brands("FHIR server", self.base_url, now().isoformat(timespec="seconds"))
         self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))
         self.attempts = SignInAttempts(store, now)
         self.factors = Factors(store, now)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fhir_server.smart.app_state import STATE_PATH
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.brands import BRANDS_PATH
 from fhir_server.smart.clients.authentication import METHODS
 from fhir_server.smart.clients.jwks import KEY_TYPES
 from fhir_server.smart.granted_scopes import CONTEXT_SCOPES, IDENTITY_SCOPES, LASTING_SCOPES
@@ -59,6 +60,8 @@ def smart_configuration(authorization: Authorization) -> dict[str, Any]:
         **_metadata(authorization),
         "capabilities": [*CAPABILITIES, *extra],
         "associated_endpoints": [states],
+        "user_access_brand_bundle": authorization.url(BRANDS_PATH),
+        "user_access_brand_identifier": dict(authorization.brands.identifier),
     }
 
 

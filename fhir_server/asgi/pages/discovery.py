@@ -6,10 +6,12 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-k
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fhir_server.asgi.pages.responses import json
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.brands import BRANDS_PATH
 from fhir_server.smart.configuration import openid_configuration, smart_configuration
 from fhir_server.smart.launch.style import STYLE, STYLE_PATH
 
@@ -32,11 +34,19 @@ def discovery_routes(authorization: Authorization) -> APIRouter:
         await authorization.keys.refresh()
         return json(authorization.keys.jwks(), headers=_PUBLIC)
 
+    async def brands(request: Request) -> Response:
+        told = authorization.brands
+        headers = {**_PUBLIC, "Access-Control-Expose-Headers": "ETag", "ETag": told.etag}
+        if told.etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+            return Response(status_code=304, headers=headers)
+        return Response(told.content, 200, headers, "application/fhir+json")
+
     async def style() -> Response:
         return json(STYLE, headers=_PUBLIC)
 
     for path, answer in (
         (STYLE_PATH, style),
+        (BRANDS_PATH, brands),
         (f"{base_path}/.well-known/smart-configuration", smart),
         (f"{issuer_path}/.well-known/openid-configuration", openid),
         (f"/.well-known/oauth-authorization-server{issuer_path}", openid),

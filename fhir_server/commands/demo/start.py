@@ -32,7 +32,9 @@ def run(settings: Settings, console: Console) -> None:
     """Make the demo and serve it until told to stop."""
     folder = Path(settings.data) / "demo"
     make_folder(folder)
-    settings = replace(settings, data=str(folder))
+    brands = folder / "brands.json"
+    brands.write_bytes(_file("brands.json"))
+    settings = replace(settings, data=str(folder), brands=settings.brands or str(brands), name=_name(settings))
     listener = serve.bind(settings)
     deployment = replace(serve.deployment_of(settings, listener), is_sandbox=True)
     with console.status("Making the population…"):
@@ -82,6 +84,10 @@ async def populate(deployment: Deployment, folder: Path) -> Guide:
         launch=f"{deployment.origin}/oauth/launch",
         documents=tuple(str(folder / name) for name in ("biologie.xml", "vaccination.xml")),
     )
+
+
+def _name(settings: Settings) -> str:
+    return "Espace de démonstration" if settings.name == Settings().name else settings.name
 
 
 def _file(name: str) -> bytes:

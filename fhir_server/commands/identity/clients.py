@@ -36,6 +36,7 @@ class Registration(msgspec.Struct, frozen=True):
     is_operator: bool = False
     is_confidential: bool = False
     is_launch_host: bool = False
+    state_systems: tuple[str, ...] = ()
     has_key: bool = False
     """An app with redirect URIs for which a key pair is made; software without any gets one in any case."""
 
@@ -69,6 +70,7 @@ def client_of(registration: Registration) -> tuple[Client, dict[str, Any] | None
         purpose=registration.purpose,
         is_operator=registration.is_operator,
         is_launch_host=registration.is_launch_host,
+        state_systems=registration.state_systems,
     )
     return client, private
 

@@ -38,6 +38,9 @@ def client_register(  # noqa: PLR0913 - each argument is an option that a person
     launch_host: Annotated[
         bool, typer.Option("--launch-host", help="A host software: it may open EHR launches.")
     ] = False,
+    state_system: Annotated[
+        list[str] | None, typer.Option(help="A code system of the app states that it may keep, besides its origins.")
+    ] = None,
     operator: Annotated[
         bool, typer.Option("--operator", help="Trust it with every record, within its scopes.")
     ] = False,
@@ -59,6 +62,7 @@ def client_register(  # noqa: PLR0913 - each argument is an option that a person
             operator,
             confidential,
             launch_host,
+            tuple(state_system or ()),
         )
         verb.register(effective(config, data=data), registration, console)
 

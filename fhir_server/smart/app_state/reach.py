@@ -2,9 +2,9 @@
 
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-state.html#security-and-access-controls
 
-Choice: an app's codes are those whose system has a web origin of its redirect URIs, as SMART recommends, and the systems
-that the operator registered for it. Global configuration is read by every user of the app and written by professionals;
-an operator client reaches every state.
+Choice: an app's codes are those whose system has a web origin of its redirect URIs, as SMART recommends, and the
+systems that the operator registered for it. Global configuration is read by every user of the app and written by
+professionals; an operator client reaches every state.
 """
 
 from urllib.parse import urlsplit
