@@ -17,13 +17,13 @@ from fhir_server.smart.clients.authentication import Authentication
 from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.keys import Keys
 from fhir_server.smart.launch.launches import Launches
+from fhir_server.smart.limits.sign_in_attempts import SignInAttempts
 from fhir_server.smart.outside import NOTHING_OUTSIDE, Outside
 from fhir_server.smart.providers import Provider
 from fhir_server.smart.providers.local import LocalProvider
 from fhir_server.smart.second_factor.factors import Factors
 from fhir_server.smart.second_factor.halfway import Halfway
 from fhir_server.smart.sessions import Sessions
-from fhir_server.smart.sign_in_attempts import SignInAttempts
 from fhir_server.smart.tokens.authorized_apps import AuthorizedApps
 from fhir_server.smart.tokens.family import Families
 from fhir_server.smart.users import Users

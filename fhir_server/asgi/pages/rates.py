@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.asgi.pages.responses import NOT_KEPT, json, page
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.rates import Rates
+from fhir_server.smart.limits.rates import Rates
 
 _PEOPLE = ("/sign-in", "/oauth/register")
 _CLIENTS = ("/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/launch")

@@ -5,8 +5,8 @@ Spec: https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver
 
 from collections.abc import Mapping
 
+from fhir_server.smart.limits.sign_in_attempts import SignInAttempts
 from fhir_server.smart.providers import Beginning, SignInRefused
-from fhir_server.smart.sign_in_attempts import SignInAttempts
 from fhir_server.smart.users import User, Users, normalize
 
 

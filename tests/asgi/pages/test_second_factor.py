@@ -9,8 +9,8 @@ import pytest
 
 from fhir_server.asgi.pages.rates import Limited
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.limits.sign_in_attempts import FREE_ATTEMPTS
 from fhir_server.smart.second_factor.totp import STEP_SECONDS, code_at
-from fhir_server.smart.sign_in_attempts import FREE_ATTEMPTS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("rfc6238")]
 PAGE = "/account/second-factor"

@@ -8,8 +8,8 @@ import pytest
 
 from fhir_server.asgi.pages import pages
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.limits.sign_in_attempts import FREE_ATTEMPTS
 from fhir_server.smart.providers import Beginning, SignInRefused
-from fhir_server.smart.sign_in_attempts import FREE_ATTEMPTS
 from fhir_server.smart.users import User
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("security.html#authentication")]

@@ -1,0 +1,1 @@
+"""Limits: how often an address may call, and how often a login may fail."""
