@@ -16,6 +16,7 @@ from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance.canonicals import Canonicals
+from fhir_server.conformance.profiling import profiling_of
 from fhir_server.conformance.publish import publish
 from fhir_server.conformance.terminology import terminology_of
 from fhir_server.directory import outside_of
@@ -83,21 +84,24 @@ def runtime_of(
     oauth_uris: tuple[tuple[str, str], ...] = (),
 ) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
-    base_urls = (deployment.base_url,)
+    settings, base_urls = deployment.settings, (deployment.base_url,)
+    terminology = terminology_of(canonicals)
+    refuses_unknown = settings.unknown_profiles == "refuse"
     return Runtime(
         store=store,
         now=now,
         new_id=new_id,
-        limits=limits_of(deployment.settings),
+        limits=limits_of(settings),
         indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
         profiled=documents.PROFILED,
         change_rules=documents.CHANGE_RULES,
         guides=documents.GUIDES,
         oauth_uris=oauth_uris,
-        terminology=terminology_of(canonicals),
+        terminology=terminology,
         canonicals=canonicals,
-        may_combine_labels=deployment.settings.labels_combined,
+        profiling=profiling_of(canonicals, terminology, settings.profiles, refuses_unknown=refuses_unknown),
+        may_combine_labels=settings.labels_combined,
         explain=store.explain,
     )
 

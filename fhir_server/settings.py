@@ -17,6 +17,8 @@ PREFIX = "FHIR_SERVER_"
 DEFAULT_FILE = "fhir-server.toml"
 LISTS = ("cors_origins", "packages")
 """Settings that the environment gives as texts between commas."""
+TABLES = ("profiles",)
+"""Settings that the environment gives as pairs `key=value` between commas."""
 
 
 class SettingsRefused(Exception):
@@ -78,6 +80,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...],
         Meta(description="FHIR packages to add at start when they are not here: .tgz files, folders, NAME@VERSION."),
     ] = ()
+    profiles: Annotated[
+        dict[str, str],
+        Meta(
+            description="The profile that each resource of a type must meet: a table Type = URL; in the environment "
+            "Type=URL between commas."
+        ),
+    ] = {}
+    unknown_profiles: Annotated[
+        str,
+        Meta(
+            pattern="^(accept|refuse)$",
+            description="What becomes of a resource that names a profile which is not here: accept or refuse.",
+        ),
+    ] = "accept"
     registry: Annotated[str, Meta(description="Address of the package registry that NAME@VERSION is fetched from.")] = (
         "https://packages.fhir.org"
     )
@@ -119,8 +135,15 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.__struct_fields__:
             raise SettingsRefused(f"The environment variable {variable} names no setting.{_suggestion(name)}")
-        values[name] = text.split(",") if name in LISTS else text
+        values[name] = _value(name, text)
     return values
+
+
+def _value(name: str, text: str) -> Any:
+    if name in TABLES:
+        pairs = (part.partition("=") for part in text.split(",") if part)
+        return {key.strip(): value.strip() for key, _, value in pairs}
+    return text.split(",") if name in LISTS else text
 
 
 def load(

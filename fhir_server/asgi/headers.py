@@ -167,6 +167,16 @@ def preferences(prefer: bytes) -> tuple[str, bool]:
     return chosen, is_lenient
 
 
+@lru_cache(maxsize=512)
+def language(accept_language: bytes) -> str:
+    """Return "fr" or "en", as Accept-Language prefers; English when it asks for neither. Spec: RFC 9110, 12.5.4."""
+    ranked = []
+    for position, part in enumerate(accept_language.decode("latin-1").split(",")):
+        name, options = _media_type(part)
+        ranked.append((-_weight(options), position, name.partition("-")[0]))
+    return next((name for weight, _, name in sorted(ranked) if weight < 0 and name in ("en", "fr")), "en")
+
+
 def _preferred(accept: bytes) -> list[tuple[str, dict[str, str]]]:
     ranges = [_media_type(part) for part in accept.decode("latin-1").split(",") if part.strip()]
     weighed = [(_weight(options), name, options) for name, options in ranges]

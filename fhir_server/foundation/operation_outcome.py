@@ -25,29 +25,49 @@ Spec: operationoutcome.html, http.html#summary
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
+MESSAGE_SYSTEM: Final = "urn:fhir-server:validation-message"
+"""The system of the ids of what the validator says."""
+_EXTENSION: Final = "http://hl7.org/fhir/StructureDefinition/operationoutcome"
+
 
 class Issue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Describe one problem: `expression` holds FHIRPaths, `diagnostics` says how to mend it."""
+    """Describe one problem: `expression` holds FHIRPaths, `diagnostics` says how to mend it.
+
+    `message_id` names the sentence in whatever language; `line` and `column` are of the source, from 1, 0 when unknown.
+    """
 
     severity: str
     code: str
     diagnostics: str
     expression: tuple[str, ...] = ()
     details: str = ""
+    message_id: str = ""
+    line: int = 0
+    column: int = 0
 
     def resource(self) -> dict[str, Any]:
         """Return the OperationOutcome.issue element."""
         element: dict[str, Any] = {"severity": self.severity, "code": self.code}
+        if self.message_id:
+            element = {"extension": self._extensions(), **element}
+            element["details"] = {"coding": [{"system": MESSAGE_SYSTEM, "code": self.message_id}]}
         if self.details:
-            element["details"] = {"text": self.details}
+            element.setdefault("details", {})["text"] = self.details
         element["diagnostics"] = self.diagnostics
         if self.expression:
             element["expression"] = list(self.expression)
         return element
+
+    def _extensions(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = [{"url": f"{_EXTENSION}-message-id", "valueCode": self.message_id}]
+        if self.line:
+            found.append({"url": f"{_EXTENSION}-issue-line", "valueInteger": self.line})
+            found.append({"url": f"{_EXTENSION}-issue-col", "valueInteger": self.column})
+        return found
 
 
 def outcome(issues: Sequence[Issue]) -> dict[str, Any]:

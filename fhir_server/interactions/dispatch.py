@@ -75,6 +75,8 @@ async def _dispatch(request: Request, runtime: Runtime) -> Response:
 
 
 async def _write(request: Request, runtime: Runtime) -> Response:
+    if runtime.canonicals is not None:
+        await runtime.canonicals.ready()
     prepared = await aside(prepare, request, runtime) if request.interaction in WITH_BODY else request
     profiled = find_profiled(prepared, runtime)
     if profiled is not None:
@@ -83,6 +85,8 @@ async def _write(request: Request, runtime: Runtime) -> Response:
 
 
 async def _bundle(request: Request, runtime: Runtime) -> Response:
+    if runtime.canonicals is not None:
+        await runtime.canonicals.ready()
     request = await aside(submitted, request, runtime)
     if request.interaction == "batch":
         return await batch(request, runtime, dispatch)

@@ -35,7 +35,7 @@ async def patch(request: Request, transaction: Transaction, runtime: Runtime) ->
     if current.is_deleted:
         raise Gone(f"{current.reference} was deleted: there is nothing to patch.")
     check_version(request, current)
-    made = replace(request, resource=_patched(request, current.content, runtime.limits.depth), content=b"")
+    made = replace(request, resource=_patched(request, current.content, runtime), content=b"")
     version = await put(made, transaction, runtime, Draft(current.resource_id, current, within))
     return written(request, version, 200)
 
@@ -47,7 +47,7 @@ async def _addressed(request: Request, transaction: Transaction, runtime: Runtim
     return replace(request, resource_id=match.resource_id)
 
 
-def _patched(request: Request, content: bytes, depth: int) -> dict[str, Any]:
+def _patched(request: Request, content: bytes, runtime: Runtime) -> dict[str, Any]:
     """Return the patched resource, validated whole."""
     assert request.change is not None
     before = fhir_json.parse(content)
@@ -56,8 +56,10 @@ def _patched(request: Request, content: bytes, depth: int) -> dict[str, Any]:
         raise Unprocessable("A patch leaves the resource a resource, of the same resourceType and id.")
     try:
         # What was moved about may nest deeper than anything that is accepted.
-        fhir_json.parse(fhir_json.format(after), max_depth=depth)
-        validate(after, expected_type=request.resource_type)
+        fhir_json.parse(fhir_json.format(after), max_depth=runtime.limits.depth)
+        validate(after, expected_type=request.resource_type, language=request.language)
+        if runtime.profiling is not None:
+            runtime.profiling.check(after, request.language)
     except RecursionError:
         raise Unprocessable("What the patch makes nests too deep.", code="too-costly") from None
     return _without_stale_narrative(before, after)

@@ -12,6 +12,7 @@ import msgspec
 from fhir_server.access.grant import Grant
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.canonicals.changes import Canonicals
+from fhir_server.interactions.canonicals.profiling import Profiling
 from fhir_server.interactions.governance import INDEXING, Indexing
 from fhir_server.interactions.patching.change import Change
 from fhir_server.search.parameters import Parameters
@@ -45,6 +46,10 @@ class Request(msgspec.Struct, frozen=True):
     prefer_return: str = ""
     """`minimal`, `representation`, `OperationOutcome`, or "" when the client did not say."""
     is_lenient: bool = False
+    language: str = "en"
+    """The language of what is said about a resource that is refused: en or fr."""
+    source: bytes = b""
+    """The body of an operation as it was sent, when `resource` was made of another form than JSON."""
     base_url: str = ""
     """The absolute FHIR base that links are made from, without a slash at the end."""
     request_id: str = ""
@@ -159,6 +164,8 @@ class Runtime(msgspec.Struct, frozen=True):
     """What `:in`, `:not-in`, `:above` and `:below` ask."""
     canonicals: Canonicals | None = None
     """The definitions that take effect in this process; None where none do."""
+    profiling: Profiling | None = None
+    """The profiles that resources must meet; None where no profile is checked."""
     may_combine_labels: bool = False
     """One item may be hidden from the patient and masked from professionals at once."""
     explain: Callable[[Search], Awaitable[dict[str, Any]]] | None = None

@@ -54,7 +54,9 @@ def prepare(request: Request, runtime: Runtime) -> Request:
     if resource is None:
         resource = fhir_json.parse(request.content, max_depth=runtime.limits.depth)
         request = replace(request, resource=resource)
-    validate(resource, expected_type=request.resource_type)
+    validate(resource, expected_type=request.resource_type, language=request.language)
+    if runtime.profiling is not None:
+        runtime.profiling.check(resource, request.language)
     if request.interaction == "update" and request.resource_id and resource.get("id") != request.resource_id:
         raise BadRequest(
             f"The body's id is {str(resource.get('id', ''))[:80]!r}, and the address says {request.resource_id!r}: "

@@ -58,7 +58,9 @@ async def _change(request: Request, runtime: Runtime, merge: Merge) -> Response:
     if changed == resource["meta"]:
         return _answer(current)
     resource["meta"] = changed
-    validate(resource, expected_type=request.resource_type)
+    validate(resource, expected_type=request.resource_type, language=request.language)
+    if runtime.profiling is not None:
+        runtime.profiling.check(resource, request.language)
     asked = replace(plain, interaction="update", resource=resource, if_match=f'W/"{current.version_id}"')
     return _answer(await runtime.store.transact(lambda store: update(asked, store, runtime)))
 

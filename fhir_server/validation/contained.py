@@ -18,10 +18,9 @@ def check_contained(resource: dict[str, Any], problems: Problems) -> Problems | 
     named = _fragments(resource) - {"#"} if items else set()
     for index, item in enumerate(items):
         path = f".contained[{index}]"
-        found += [Problem("invariant", sentence, path) for sentence in _item(item)]
+        found += [Problem(message_id, (), path) for message_id in _item(item)]
         if f"#{item.get('id', '')}" not in named and "#" not in _fragments(item):
-            sentence = "dom-3: Nothing refers to the contained resource: give it an id and refer to it, or remove it."
-            found.append(Problem("invariant", sentence, path))
+            found.append(Problem("dom-3", (), path))
     return found or None
 
 
@@ -32,13 +31,13 @@ def _resolves(problem: Problem, ids: set[str]) -> bool:
 
 def _item(item: dict[str, Any]) -> Iterator[str]:
     if "contained" in item:
-        yield "dom-2: A contained resource contains none itself: move it up."
+        yield "dom-2"
     meta = item.get("meta")
     if isinstance(meta, dict):
         if "versionId" in meta or "lastUpdated" in meta:
-            yield "dom-4: A contained resource has no version of its own: remove meta.versionId and meta.lastUpdated."
+            yield "dom-4"
         if "security" in meta:
-            yield "dom-5: A contained resource has no security label of its own: put it on the container."
+            yield "dom-5"
 
 
 def _fragments(node: Any) -> set[str]:

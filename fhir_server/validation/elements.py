@@ -9,6 +9,7 @@ from fhir_server.foundation.structure import Element, code_set, codes
 from fhir_server.validation.narrative import check_narrative
 from fhir_server.validation.primitives import HINTS, IS_VALID, IsValid
 from fhir_server.validation.problem import Check, Problem, Problems, below, kind, quote
+from fhir_server.validation.texts import Words
 
 
 def primitive_check(element: Element) -> Check:
@@ -38,12 +39,12 @@ def acceptance(element: Element) -> IsValid | None:
 def _explain(value: Any, type_code: str) -> Problem:
     hint = HINTS[type_code]
     if value is None:
-        return Problem("structure", "JSON null stands for no value here: leave the element out.", is_gap=True)
+        return Problem("json-null", is_gap=True)
     if value == "":
-        return Problem("value", f"This is an empty string: leave the element out, or {hint}.")
+        return Problem("empty-string", (hint,))
     if isinstance(value, list):
-        return Problem("structure", "This element appears at most once: write its value without an array.")
-    return Problem("value", f"{quote(value)} is no {type_code}: {hint}.")
+        return Problem("not-repeating")
+    return Problem("primitive", (quote(value), type_code, hint))
 
 
 def _code_check(name: str) -> Check:
@@ -54,8 +55,11 @@ def _code_check(name: str) -> Check:
             return None
         if value.__class__ is not str or not value:
             return [_explain(value, "code")]
-        listed = ", ".join(sorted(allowed)) if len(allowed) <= 24 else f"one of the {len(allowed)} codes"
-        return [Problem("code-invalid", f"{quote(value)} is not in the required value set {name}: write {listed}.")]
+        count = len(allowed)
+        listed = (
+            ", ".join(sorted(allowed)) if count <= 24 else Words(f"one of the {count} codes", f"l'un des {count} codes")
+        )
+        return [Problem("code", (quote(value), name, listed))]
 
     return check
 
@@ -73,8 +77,7 @@ def concept_check(check_object: Check, element: Element) -> Check:
         # A text alone, or an extension such as data-absent-reason, says that no code applies.
         if not codings or any(coding.get("code") in systems.get(coding.get("system"), ()) for coding in codings):
             return None
-        sentence = f"No coding is in the required value set {element.code_set}: use a code of {', '.join(systems)}."
-        return [Problem("code-invalid", sentence)]
+        return [Problem("concept", (element.code_set, ", ".join(systems)))]
 
     return check
 
@@ -86,20 +89,20 @@ def single_check(check_value: Check) -> Check:
         if value.__class__ is dict:
             return check_value(value)
         if value.__class__ is list:
-            return [Problem("structure", "This element appears at most once: write an object without an array.")]
+            return [Problem("single-object")]
         return _no_object(value)
 
     return check
 
 
 def _no_object(value: Any) -> Problems:
-    return [Problem("structure", f"This is {kind(value)}: write an object.")]
+    return [Problem("no-object", (kind(value),))]
 
 
 def _no_array(value: Any) -> Problems:
     if value.__class__ is list:
-        return [Problem("structure", "The array is empty: leave the element out.")]
-    return [Problem("structure", f"This element repeats, and this is {kind(value)}: write an array.")]
+        return [Problem("empty-array")]
+    return [Problem("no-array", (kind(value),))]
 
 
 def list_check(check_value: Check) -> Check:

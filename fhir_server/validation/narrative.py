@@ -29,15 +29,14 @@ _STYLE: Final = re.compile(r"expression\s*\(|javascript:|@import|behavior\s*:|-m
 def check_narrative(value: Any) -> Problems | None:
     """Check the div of a narrative; see `Problem`."""
     if value.__class__ is not str:
-        return [Problem("structure", f"This is {kind(value)}: write the div element as a string.")]
+        return [Problem("narrative-kind", (kind(value),))]
     reader = _Reader()
     try:
         reader.read(value)
     except expat.ExpatError as error:
-        sentence = f"The narrative is no well-formed XHTML ({error}): close what is open, use numeric entities."
-        return [Problem("structure", sentence)]
+        return [Problem("narrative-form", (error,))]
     if not reader.problems and not reader.has_content:
-        return [Problem("invariant", "txt-2: The narrative shows nothing: write text, or leave it out.")]
+        return [Problem("txt-2")]
     return reader.problems or None
 
 
@@ -56,24 +55,21 @@ class _Reader:
         parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = self._declaration
         parser.Parse(text, True)
 
-    def _refuse(self, sentence: str) -> None:
-        self.problems.append(Problem("invariant", "txt-1: " + sentence))
-
     def _declaration(self, *_: Any) -> None:
         # Raised at once, so that no entity of a document type is ever expanded.
         raise expat.ExpatError("a document type or a processing instruction may not stand here")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self._is_root and tag != DIV:
-            self._refuse("The narrative is no div of the namespace http://www.w3.org/1999/xhtml: wrap it in one.")
+            self.problems.append(Problem("txt-1-root"))
         elif tag not in _ELEMENTS:
-            self._refuse(f"The element '{tag.rpartition('}')[2]}' may not stand in a narrative: remove it.")
+            self.problems.append(Problem("txt-1-element", (tag.rpartition("}")[2],)))
         self._is_root = False
         if tag == XHTML + "img":
             self.has_content = True
         for name, text in attributes.items():
             if _is_active(name, text):
-                self._refuse(f"The attribute '{name}' carries active content: remove it.")
+                self.problems.append(Problem("txt-1-attribute", (name,)))
 
     def _characters(self, text: str) -> None:
         if not self.has_content and not text.isspace():

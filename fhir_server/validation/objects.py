@@ -21,6 +21,7 @@ from fhir_server.validation.elements import (
 from fhir_server.validation.primitives import IsValid
 from fhir_server.validation.problem import Check, Problem, Problems, below, kind, quote
 from fhir_server.validation.rules import RULES, target_check
+from fhir_server.validation.texts import Words
 
 _CONCEPTS: Final = frozenset({"Coding", "CodeableConcept"})
 
@@ -66,9 +67,7 @@ class ObjectCheck:
         if self._rule is not None and (problems := self._rule(node)):
             found = (found or []) + problems
         if len(node) < 2 and "resourceType" not in node and self._is_empty(node):
-            found = (found or []) + [
-                Problem("invariant", "ele-1: The object is empty: leave it out, or give it content.")
-            ]
+            found = (found or []) + [Problem("ele-1")]
         return found
 
     def _is_empty(self, node: dict[str, Any]) -> bool:
@@ -107,23 +106,22 @@ class ObjectCheck:
         element = elements.get(name[1:]) if name.startswith("_") else None
         if element is not None and element.is_primitive and not _is_bare(self._name, element):
             return _extensions_check(element.is_list)(node[name]) or _misaligned(node.get(element.name), node[name])
-        return [Problem("structure", self._unknown(name, structure(self._name)))]
+        return [self._unknown(name, structure(self._name))]
 
-    def _unknown(self, name: str, facts: Structure) -> str:
-        sentence = f"{quote(name)} is no element of {self._name}"
+    def _unknown(self, name: str, facts: Structure) -> Problem:
+        said = (quote(name), self._name)
         if f"{name}[x]" in facts.choices:
-            names = ", ".join(facts.choices[f"{name}[x]"].names[:12])
-            return f"{sentence}: add the type to its name, one of {names}."
+            return Problem("untyped-choice", (*said, ", ".join(facts.choices[f"{name}[x]"].names[:12])))
         for choice in facts.choices.values():
             if name.startswith(choice.name[:-3]):
-                return f"{sentence}: the types of {choice.name} are {', '.join(choice.names)}."
+                return Problem("choice-type", (*said, choice.name, ", ".join(choice.names)))
         close = get_close_matches(name[:64], facts.elements, 1, 0.6)
-        return f"{sentence}: did you mean '{close[0]}'?" if close else f"{sentence}: remove it, or use an extension."
+        return Problem("unknown-element-near", (*said, close[0])) if close else Problem("unknown-element", said)
 
     def _missing(self, name: str, node: dict[str, Any]) -> Problems:
         if "_" + name in node:
             return []
-        return [Problem("required", f"{self._name}.{name} is required: add it.", "." + name)]
+        return [Problem("required", (f"{self._name}.{name}",), "." + name)]
 
     def _check_choices(self, node: dict[str, Any], found: Problems | None) -> Problems | None:
         choice_of = self._choice_of
@@ -132,12 +130,12 @@ class ObjectCheck:
             return found
         problems = found or []
         for choice in self._needed_choices.difference(chosen):
-            problems.append(Problem("required", f"{self._name}.{choice} is required: add it.", "." + choice[:-3]))
+            problems.append(Problem("required", (f"{self._name}.{choice}",), "." + choice[:-3]))
         for choice in sorted(set(chosen)):
             names = {name.removeprefix("_") for name in node if choice_of.get(name) == choice}
             if len(names) > 1:
-                sentence = f"{choice} takes one type, and {' and '.join(sorted(names))} are there: keep one."
-                problems.append(Problem("structure", sentence, "." + choice[:-3]))
+                both = Words(" and ".join(sorted(names)), " et ".join(sorted(names)))
+                problems.append(Problem("choice-twice", (choice, both), "." + choice[:-3]))
         return problems or None
 
 
@@ -175,10 +173,9 @@ def _misaligned(values: Any, extensions: Any) -> Problems | None:
     if not isinstance(extensions, list):
         return None
     if not any(extensions):
-        return [Problem("structure", "The array of extensions holds nulls only: leave it out.")]
+        return [Problem("only-nulls")]
     if isinstance(values, list) and len(values) != len(extensions):
-        sentence = f"{len(values)} values and {len(extensions)} extensions do not align: fill up with null."
-        return [Problem("structure", sentence)]
+        return [Problem("misaligned", (len(values), len(extensions)))]
     return None
 
 
@@ -186,18 +183,20 @@ def check_resource(resource: dict[str, Any]) -> Problems | None:
     """Check a resource within another, or by itself."""
     resource_type = resource.get("resourceType")
     if not isinstance(resource_type, str) or resource_type not in RESOURCE_TYPES:
-        return [Problem("structure", unknown_type(resource_type))]
+        return [unknown_type(resource_type)]
     problems = object_check(resource_type).check(resource)
     if problems or "contained" in resource:
         return check_contained(resource, problems or [])
     return None
 
 
-def unknown_type(resource_type: Any) -> str:
-    """Say what is wrong with a resourceType that is no type of R4."""
+def unknown_type(resource_type: Any) -> Problem:
+    """Return what is wrong with a resourceType that is no type of R4."""
     if resource_type is None:
-        return "There is no resourceType: add it, as the first member."
+        return Problem("no-resource-type")
     if not isinstance(resource_type, str):
-        return f"resourceType is {kind(resource_type)}: write the name of a resource type."
+        return Problem("resource-type-kind", (kind(resource_type),))
     close = get_close_matches(resource_type[:64], RESOURCE_TYPES, 1, 0.6)
-    return f"{quote(resource_type)} is no resource type of R4" + (f": did you mean '{close[0]}'?" if close else ".")
+    if close:
+        return Problem("unknown-type-near", (quote(resource_type), close[0]))
+    return Problem("unknown-type", (quote(resource_type),))

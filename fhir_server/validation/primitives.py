@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+from fhir_server.validation.texts import Words
+
 IsValid = Callable[[Any], bool]
 
 STRING_CHARACTERS: Final = 1024 * 1024
@@ -41,27 +43,57 @@ _DATES: Final = {
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _WHITE_SPACE: Final = re.compile(r"[ \t\r\n]+")
 
-HINTS: Final[Mapping[str, str]] = {
-    "boolean": "write true or false, without quotes",
-    "integer": "write a whole number from -2147483648 to 2147483647, without quotes",
-    "positiveInt": "write a whole number from 1 to 2147483647, without quotes",
-    "unsignedInt": "write a whole number from 0 to 2147483647, without quotes",
-    "decimal": "write a number without quotes, of magnitude below 1E308",
-    "string": "write a text that is not empty, without control characters, of at most 1,048,576 characters",
-    "markdown": "write a text that is not empty, without control characters, of at most 1,048,576 characters",
-    "code": "write a code without white space around it and with single spaces within",
-    "id": "write 1 to 64 letters, digits, '-' and '.'",
-    "uri": "write a URI without white space",
-    "url": "write a URL without white space",
-    "canonical": "write a canonical URL without white space",
-    "oid": "write urn:oid: and a dotted number",
-    "uuid": "write urn:uuid: and a UUID in lower case",
-    "date": "write YYYY, YYYY-MM or YYYY-MM-DD, a day of the calendar",
-    "dateTime": "write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with a zone, a day of the calendar",
-    "instant": "write YYYY-MM-DDThh:mm:ss.sss with a zone, a day of the calendar",
-    "time": "write hh:mm:ss",
-    "base64Binary": "write base64 with its padding",
-    "xhtml": "write one div element of XHTML",
+HINTS: Final[Mapping[str, Words]] = {
+    "boolean": Words("write true or false, without quotes", "écrivez true ou false, sans guillemets"),
+    "integer": Words(
+        "write a whole number from -2147483648 to 2147483647, without quotes",
+        "écrivez un entier de -2147483648 à 2147483647, sans guillemets",
+    ),
+    "positiveInt": Words(
+        "write a whole number from 1 to 2147483647, without quotes",
+        "écrivez un entier de 1 à 2147483647, sans guillemets",
+    ),
+    "unsignedInt": Words(
+        "write a whole number from 0 to 2147483647, without quotes",
+        "écrivez un entier de 0 à 2147483647, sans guillemets",
+    ),
+    "decimal": Words(
+        "write a number without quotes, of magnitude below 1E308",
+        "écrivez un nombre sans guillemets, de grandeur inférieure à 1E308",
+    ),
+    "string": Words(
+        "write a text that is not empty, without control characters, of at most 1,048,576 characters",
+        "écrivez un texte non vide, sans caractères de commande, d'au plus 1 048 576 caractères",
+    ),
+    "markdown": Words(
+        "write a text that is not empty, without control characters, of at most 1,048,576 characters",
+        "écrivez un texte non vide, sans caractères de commande, d'au plus 1 048 576 caractères",
+    ),
+    "code": Words(
+        "write a code without white space around it and with single spaces within",
+        "écrivez un code sans espace autour et avec des espaces simples à l'intérieur",
+    ),
+    "id": Words("write 1 to 64 letters, digits, '-' and '.'", "écrivez 1 à 64 lettres, chiffres, '-' et '.'"),
+    "uri": Words("write a URI without white space", "écrivez un URI sans espace"),
+    "url": Words("write a URL without white space", "écrivez un URL sans espace"),
+    "canonical": Words("write a canonical URL without white space", "écrivez un URL canonique sans espace"),
+    "oid": Words("write urn:oid: and a dotted number", "écrivez urn:oid: et un nombre à points"),
+    "uuid": Words("write urn:uuid: and a UUID in lower case", "écrivez urn:uuid: et un UUID en minuscules"),
+    "date": Words(
+        "write YYYY, YYYY-MM or YYYY-MM-DD, a day of the calendar",
+        "écrivez AAAA, AAAA-MM ou AAAA-MM-JJ, un jour du calendrier",
+    ),
+    "dateTime": Words(
+        "write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with a zone, a day of the calendar",
+        "écrivez AAAA, AAAA-MM, AAAA-MM-JJ ou AAAA-MM-JJThh:mm:ss avec un fuseau, un jour du calendrier",
+    ),
+    "instant": Words(
+        "write YYYY-MM-DDThh:mm:ss.sss with a zone, a day of the calendar",
+        "écrivez AAAA-MM-JJThh:mm:ss.sss avec un fuseau, un jour du calendrier",
+    ),
+    "time": Words("write hh:mm:ss", "écrivez hh:mm:ss"),
+    "base64Binary": Words("write base64 with its padding", "écrivez du base64 avec son remplissage"),
+    "xhtml": Words("write one div element of XHTML", "écrivez un élément div de XHTML"),
 }
 
 

@@ -22,7 +22,7 @@ def check_extension(node: dict[str, Any]) -> Problems | None:
             has_value = True
     if has_value is not ("extension" in node):
         return None
-    return [Problem("invariant", "ext-1: An extension has either a value or extensions: keep one of the two.")]
+    return [Problem("ext-1")]
 
 
 def check_period(node: dict[str, Any]) -> Problems | None:
@@ -33,9 +33,7 @@ def check_period(node: dict[str, Any]) -> Problems | None:
         starts_after = interval(node["start"])[0] >= interval(node["end"])[1]
     except (BadRequest, TypeError):
         return None  # The element's own check reports it.
-    return (
-        [Problem("invariant", "per-1: The period starts after it ends: mend one of the two.")] if starts_after else None
-    )
+    return [Problem("per-1")] if starts_after else None
 
 
 def check_reference(node: dict[str, Any]) -> Problems | None:
@@ -43,10 +41,7 @@ def check_reference(node: dict[str, Any]) -> Problems | None:
     reference = node.get("reference")
     if not isinstance(reference, str) or reference[:1] != "#":
         return None
-    sentence = (
-        f"ref-1: No contained resource has the id that '{reference[:64]}' names: contain it, or mend the reference."
-    )
-    return [Problem("invariant", sentence, ".reference", fragment=reference)]
+    return [Problem("ref-1", (reference[:64],), ".reference", fragment=reference)]
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -68,7 +63,6 @@ def target_check(check_object: Check, targets: frozenset[str]) -> Check:
         target_type = parse_reference(reference).target_type
         if not target_type or target_type in targets:
             return None
-        sentence = f"The reference points to {target_type}, and may point to {', '.join(sorted(targets))}."
-        return [Problem("structure", sentence, ".reference")]
+        return [Problem("reference-target", (target_type, ", ".join(sorted(targets))), ".reference")]
 
     return check

@@ -38,6 +38,7 @@ def test_every_setting_is_in_the_readme_as_it_is() -> None:
     defaults = Settings()
     for name, text in descriptions().items():
         value = getattr(defaults, name)
+        value = () if value == {} else value
         shown = {"": "empty", (): "none"}.get(value, str(value).lower() if isinstance(value, bool) else str(value))
         assert told[name] == [f"`{shown}`", text]
 

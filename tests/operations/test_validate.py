@@ -57,7 +57,7 @@ async def test_validate_parameters_that_are_the_resource(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"mode": "profile"}, {"mode": "x"}, {"profile": "http://x"}, {"other": "x"}, {"resource": "x"}]
+    "given", [{"mode": "profile"}, {"mode": "x"}, {"profile": ""}, {"other": "x"}, {"resource": "x"}]
 )
 async def test_validate_refuses_what_it_does_not_do(ask: Ask, given: dict[str, str]) -> None:
     with pytest.raises(BadRequest):

@@ -54,4 +54,4 @@ def test_static_xhtml_passes(div):
 def test_active_or_broken_content_is_refused(div, sentence):
     problems = check_narrative(div)
     assert problems is not None
-    assert any(sentence in problem.sentence for problem in problems)
+    assert any(sentence in problem.sentence() for problem in problems)

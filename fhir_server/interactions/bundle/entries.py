@@ -84,7 +84,7 @@ def _placed(issue: Issue, place: str) -> Issue:
     if any(expression.startswith(place) for expression in issue.expression):
         return issue
     expressions = tuple(f"{place}.{_below(expression)}" for expression in issue.expression) or (place,)
-    return Issue(issue.severity, issue.code, f"{place}: {issue.diagnostics}", expressions, issue.details)
+    return replace(issue, diagnostics=f"{place}: {issue.diagnostics}", expression=expressions)
 
 
 def _below(expression: str) -> str:
@@ -123,6 +123,7 @@ def _read_entry(index: int, element: Any, outer: Request) -> Entry:
         if_none_exist=None if criteria is None else text_of(asked, "ifNoneExist"),
         prefer_return=outer.prefer_return,
         is_lenient=outer.is_lenient,
+        language=outer.language,
         base_url=outer.base_url,
         request_id=outer.request_id,
         compartment=found.compartment,

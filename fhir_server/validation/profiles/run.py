@@ -12,7 +12,8 @@ import msgspec
 from fhir_server.fhirpath import Context
 from fhir_server.foundation.operation_outcome import Issue
 from fhir_server.validation.profiles.place import Place, container_place, items, of_resource, path
-from fhir_server.validation.profiles.texts import TEXTS, say
+from fhir_server.validation.profiles.texts import TEXTS
+from fhir_server.validation.texts import say
 
 if TYPE_CHECKING:
     from fhir_server.validation.profiles.profile import Profiles
@@ -22,21 +23,6 @@ ISSUES_KEPT: Final = 500
 
 Codes = Callable[[str, str, str], bool | None]
 """Take the canonical of a value set, a system ("" when unsaid) and a code: a member or not; None when unknown."""
-
-
-class ProfileIssue(Issue, frozen=True):
-    """Describe a problem of a profile: an Issue with the stable id of its message."""
-
-    message_id: str = ""
-
-    def resource(self) -> dict[str, Any]:
-        """Return the OperationOutcome.issue element, the message id as a code of its details."""
-        element = super().resource()
-        element["details"] = {"coding": [{"system": MESSAGE_SYSTEM, "code": self.message_id}]}
-        return element
-
-
-MESSAGE_SYSTEM: Final = "urn:fhir-server:validation-message"
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -63,7 +49,7 @@ class Run:
     def __init__(self, environment: Environment, root: Place, above: "Run | None" = None) -> None:
         self.environment = environment
         self.root = root
-        self._issues: dict[ProfileIssue, None] = {}
+        self._issues: dict[Issue, None] = {}
         self.error_count = 0
         self.is_probe = above is not None
         self.seen: set[tuple[int, str]] = set()
@@ -84,14 +70,14 @@ class Run:
         if self.is_probe or len(self._issues) >= ISSUES_KEPT or (level == "information" and not self.environment.hints):
             return
         sentence = say(text, self.environment.language, values)
-        self.tell(ProfileIssue(level, text.code, sentence, (path(place),), message_id=message_id))
+        self.tell(Issue(level, text.code, sentence, (path(place),), message_id=message_id))
 
-    def tell(self, issue: ProfileIssue) -> None:
+    def tell(self, issue: Issue) -> None:
         """Keep an issue, once: a slice repeats what its element says, and several profiles may ask the same."""
         self._issues[issue] = None
 
     @property
-    def issues(self) -> list[ProfileIssue]:
+    def issues(self) -> list[Issue]:
         """Return what was found, in the order of finding."""
         return list(self._issues)
 

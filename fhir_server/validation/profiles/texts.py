@@ -3,26 +3,10 @@
 Spec: operationoutcome.html, valueset-issue-type.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
-
-class Text(msgspec.Struct, frozen=True):
-    """Hold a message: `{0}`, `{1}` are filled with values. `code` is an issue type."""
-
-    severity: str
-    code: str
-    en: str
-    fr: str
-
-
-def say(text: Text, language: str, values: Sequence[object]) -> str:
-    """Return the sentence of a message."""
-    shown = [str(value) if len(str(value)) <= 300 else str(value)[:297] + "..." for value in values]
-    return (text.fr if language.startswith("fr") else text.en).format(*shown)
-
+from fhir_server.validation.texts import Text
 
 TEXTS: Final[Mapping[str, Text]] = {
     "profile-unknown": Text(
@@ -212,7 +196,6 @@ TEXTS: Final[Mapping[str, Text]] = {
         "The profiles nest too deep here; what is below could not be checked.",
         "Les profils s'imbriquent trop ici ; ce qui est dessous n'a pas pu être vérifié.",
     ),
-    "structure": Text("error", "structure", "{0}", "{0}"),
     "bundle-full-url": Text(
         "error",
         "required",

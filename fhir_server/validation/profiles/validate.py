@@ -6,12 +6,13 @@ Spec: validation.html, resource.html#Meta.profile
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from fhir_server.foundation.operation_outcome import Issue
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.validation.objects import check_resource, unknown_type
 from fhir_server.validation.profiles.bundles import check_bundle
 from fhir_server.validation.profiles.definitions.snapshot import CORE
 from fhir_server.validation.profiles.place import of_resource
-from fhir_server.validation.profiles.run import Environment, ProfileIssue, Run
+from fhir_server.validation.profiles.run import Environment, Run
 from fhir_server.validation.profiles.walk import check_everywhere, check_named, check_profile
 
 _HARMLESS: Final = frozenset({"required", "invariant", "code-invalid"})
@@ -19,23 +20,22 @@ _HARMLESS: Final = frozenset({"required", "invariant", "code-invalid"})
 
 
 def validate_profiles(
-    resource: Mapping[str, Any], profiles: Iterable[str], environment: Environment
-) -> list[ProfileIssue]:
+    resource: Mapping[str, Any], profiles: Iterable[str], environment: Environment, *, is_sound: bool = False
+) -> list[Issue]:
     """Return every problem of a resource: by R4, by the profiles of its meta, and by those given, all at once.
 
     `profiles` are canonicals, with or without version. A resource that is no FHIR at all is told so, and no more: the
     profiles speak of what the structure guarantees. What could not be checked is an issue of severity information or
-    warning. At most 500 issues are returned.
+    warning. At most 500 issues are returned. `is_sound` says that the structure was checked before.
     """
     place = of_resource(resource)
     run = Run(environment, place)
     resource_type = resource.get("resourceType")
     if resource_type not in RESOURCE_TYPES:
-        run.add("structure", place, unknown_type(resource_type))
-        return run.issues
-    problems = check_resource(dict(resource))
+        return [unknown_type(resource_type).issue("resourceType", environment.language)]
+    problems = None if is_sound else check_resource(dict(resource))
     for found in problems or ():
-        run.tell(ProfileIssue("error", found.code, found.sentence, (place.name + found.path,), message_id="structure"))
+        run.tell(found.issue(place.name, environment.language))
     if any(found.code not in _HARMLESS for found in problems or ()):
         return run.issues
     check_everywhere(place, run)

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from fhir_server.foundation.operation_outcome import MESSAGE_SYSTEM, Issue
 from fhir_server.foundation.structure import codes
-from fhir_server.validation.profiles.run import MESSAGE_SYSTEM, ProfileIssue
-from fhir_server.validation.profiles.texts import TEXTS, say
+from fhir_server.validation.profiles.texts import TEXTS
+from fhir_server.validation.texts import STRUCTURE, say
 
 BLANK = re.compile(r"\{\d\}")
 
 
-@pytest.mark.parametrize("message_id", TEXTS)
+@pytest.mark.parametrize("message_id", [*TEXTS, *STRUCTURE])
 def test_a_message_says_the_same_in_both_languages(message_id: str) -> None:
-    text = TEXTS[message_id]
+    text = TEXTS.get(message_id) or STRUCTURE[message_id]
     assert sorted(set(BLANK.findall(text.en))) == sorted(set(BLANK.findall(text.fr)))
     assert text.code in codes("issue-type")
     assert text.severity in codes("issue-severity")
@@ -28,6 +29,6 @@ def test_sentences_are_filled_and_cut() -> None:
 
 
 def test_the_message_id_is_a_code_of_the_details() -> None:
-    issue: Callable[..., ProfileIssue] = ProfileIssue
+    issue: Callable[..., Issue] = Issue
     element: dict[str, Any] = issue("error", "value", "x", ("Patient",), message_id="fixed").resource()
     assert element["details"] == {"coding": [{"system": MESSAGE_SYSTEM, "code": "fixed"}]}

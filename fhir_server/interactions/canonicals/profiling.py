@@ -1,0 +1,97 @@
+"""Profiling: which profiles a resource must meet before it is stored, and what is wrong with it by them.
+
+Spec: resource.html#Meta.profile, profiling.html, validation.html
+
+Choice: a profile that a resource names itself counts when its definition is here; when it is not, the resource is
+accepted or refused as the setting says. One that the server demands is never waived: without its definition nothing
+of the type is accepted. What a Bundle holds is judged when the Bundle itself names a profile.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from fhir_server.foundation.canonical_index import Member
+from fhir_server.foundation.operation_outcome import Issue, Unprocessable
+from fhir_server.validation.profiles.definitions.snapshot import Resolve
+from fhir_server.validation.profiles.profile import Profiles, is_core
+from fhir_server.validation.profiles.run import Codes, Environment
+from fhir_server.validation.profiles.texts import TEXTS
+from fhir_server.validation.profiles.validate import validate_profiles
+from fhir_server.validation.texts import say
+
+Resource = Mapping[str, Any]
+DEFINING: Final = "StructureDefinition"
+
+
+class Profiling:
+    """Hold the compiled profiles of the server and what it demands: resource type -> canonical."""
+
+    def __init__(self, resolve: Resolve, codes: Codes | None = None, demanded: Mapping[str, str] | None = None) -> None:
+        self.demanded: Mapping[str, str] = demanded or {}
+        self.refuses_unknown = False
+        self._resolve = resolve
+        self._codes = codes
+        self._profiles = Profiles(resolve)
+
+    def forget(self, members: Collection[Member]) -> None:
+        """Compile anew what was compiled, when a definition among the members changed."""
+        if any(member.resource_type == DEFINING for member in members):
+            self._profiles = Profiles(self._resolve)
+
+    def wanted(self, resource: Resource) -> tuple[str, ...]:
+        """Return the profiles that a resource names or that are demanded of its type, mostly none."""
+        meta, demanded = resource.get("meta"), self.demanded.get(resource["resourceType"])
+        named = meta.get("profile", ()) if meta is not None else ()
+        if not named and demanded is None:
+            return ()
+        return tuple(dict.fromkeys((*named, demanded) if demanded is not None else named))
+
+    def check(self, resource: Resource, language: str = "en") -> None:
+        """Raise Unprocessable (422) with every problem of a resource by its profiles.
+
+        The resource has passed the structural check.
+        """
+        wanted = self.wanted(resource)
+        if not wanted:
+            return
+        known = [canonical for canonical in wanted if not is_core(canonical) and self._profiles.is_known(canonical)]
+        issues = list(self._unknown(resource, wanted, language))
+        if known:
+            issues += self.judge(resource, (), language, hints=False, is_sound=True)
+        issues.sort(key=lambda issue: issue.severity != "error")
+        if issues and issues[0].severity == "error":
+            raise Unprocessable(f"The {resource['resourceType']} does not meet its profiles.", issues=issues)
+
+    def judge(
+        self,
+        resource: Resource,
+        profiles: Iterable[str],
+        language: str = "en",
+        *,
+        hints: bool = True,
+        is_sound: bool = False,
+    ) -> list[Issue]:
+        """Return every issue of a resource: by R4, by what it names, by what is demanded of it, and by `profiles`.
+
+        `is_sound` says that the resource has passed the structural check.
+        """
+        environment = Environment(self._profiles, self._codes, language=language, hints=hints)
+        demanded = self.demanded.get(resource.get("resourceType", ""))
+        asked = (*profiles, demanded) if demanded is not None else tuple(profiles)
+        return validate_profiles(resource, asked, environment, is_sound=is_sound)
+
+    def unknown(self, profiles: Iterable[str]) -> list[str]:
+        """Return those profiles that are not here, so that nothing can be said by them."""
+        return [one for one in profiles if not is_core(one) and not self._profiles.is_known(one)]
+
+    def _unknown(self, resource: Resource, wanted: Iterable[str], language: str) -> Iterable[Issue]:
+        demanded = self.demanded.get(resource["resourceType"])
+        for canonical in self.unknown(wanted):
+            if self.refuses_unknown or canonical == demanded:
+                yield unknown_profile(canonical, f"{resource['resourceType']}.meta.profile", language)
+
+
+def unknown_profile(canonical: str, place: str, language: str) -> Issue:
+    """Return the error that a profile which must be checked is not here."""
+    text = TEXTS["profile-unknown"]
+    return Issue("error", text.code, say(text, language, (canonical,)), (place,), message_id="profile-unknown")
