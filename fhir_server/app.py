@@ -74,6 +74,10 @@ def limits_of(settings: Settings) -> Limits:
         count_default=settings.count_default,
         count_maximum=settings.count_maximum,
         include_maximum=settings.include_maximum,
+        body_seconds=settings.body_seconds,
+        request_seconds=settings.request_seconds,
+        delete_maximum=settings.delete_maximum,
+        query_parameters=settings.query_parameters,
     )
 
 

@@ -59,6 +59,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_maximum: Annotated[
         int, Meta(ge=0, description="Most resources that _include and _revinclude add to a page.")
     ] = 1_000
+    body_seconds: Annotated[float, Meta(gt=0, description="Seconds within which a request's body must arrive.")] = 30.0
+    request_seconds: Annotated[
+        float, Meta(gt=0, description="Seconds within which a complete request is answered, or given up with 503.")
+    ] = 60.0
+    delete_maximum: Annotated[
+        int, Meta(ge=1, description="Most resources that one conditional delete deletes; more are refused with 412.")
+    ] = 1_000
+    query_parameters: Annotated[
+        int, Meta(ge=1, description="Most parameters of one query string or form; more are refused with 400.")
+    ] = 500
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(

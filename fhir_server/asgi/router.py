@@ -33,7 +33,6 @@ from fhir_server.interactions.bundle.route import Route
 from fhir_server.interactions.request import Limits, Request
 
 Parameters = tuple[tuple[str, str], ...]
-PARAMETERS_MAXIMUM: Final = 500
 BODILESS: Final = frozenset({"read", "vread", "history", "delete", "capabilities"})
 READABLE: Final = frozenset({"read", "vread"})
 WRITABLE: Final = frozenset({"create", "update"})
@@ -55,14 +54,14 @@ class Call(msgspec.Struct, gc=False):
     body: bytes = b""
 
 
-def decode_parameters(text: bytes) -> Parameters:
+def decode_parameters(text: bytes, limits: Limits) -> Parameters:
     """Return the pairs of a query string or form, in order. Raises BadRequest when there are too many."""
     if not text:
         return ()
     try:
-        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=PARAMETERS_MAXIMUM)
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=limits.query_parameters)
     except ValueError:
-        raise BadRequest(f"More than {PARAMETERS_MAXIMUM} parameters are not read.") from None
+        raise BadRequest(f"More than {limits.query_parameters} parameters are not read.") from None
     return tuple(pairs)
 
 
@@ -86,11 +85,11 @@ def choose_form(manner: Manner, call: Call) -> None:
     manner.is_chosen = manner.form is not NATIVE
 
 
-def accept_refusal(manner: Manner, headers: dict[bytes, bytes], query: bytes) -> None:
+def accept_refusal(manner: Manner, headers: dict[bytes, bytes], query: bytes, limits: Limits) -> None:
     """Note how a client wants a refusal that came before `choose_form`; JSON when nothing it accepts is offered."""
     if not manner.is_chosen:
         with contextlib.suppress(FhirError):
-            named = dict(decode_parameters(query)).get("_format", "")
+            named = dict(decode_parameters(query, limits)).get("_format", "")
             manner.form = negotiate(headers.get(b"accept", b""), named)
 
 
@@ -145,7 +144,7 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
         return fhir_xml.parse(call.body, max_depth=limits.depth), b""
     if route.interaction != "search" and not is_operation:
         raise UnsupportedMediaType("A form is read by searches only; send application/fhir+json.")
-    call.parameters += decode_parameters(call.body)
+    call.parameters += decode_parameters(call.body, limits)
     return None, b""
 
 

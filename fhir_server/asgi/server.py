@@ -135,7 +135,7 @@ class Exchange:
         try:
             reply = await self._answer(origin)
         except FhirError as refusal:
-            accept_refusal(self.manner, self.headers, self.scope["query_string"])
+            accept_refusal(self.manner, self.headers, self.scope["query_string"], self.api.runtime.limits)
             reply = refuse(refusal, self.manner)
         except Disconnected:
             raise
@@ -163,7 +163,7 @@ class Exchange:
             method = "GET"
         if self.path == SMART_CONFIGURATION:
             return self._smart_configuration(method)
-        parameters = decode_parameters(self.scope["query_string"])
+        parameters = decode_parameters(self.scope["query_string"], self.api.runtime.limits)
         call = Call(method, route(method, self.path), parameters, self.headers)
         choose_form(self.manner, call)
         request = await self._request(call)

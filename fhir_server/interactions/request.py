@@ -95,6 +95,7 @@ class Limits(msgspec.Struct, frozen=True):
     """From the complete request to its answer."""
     delete_maximum: int = 1_000
     """Most resources that one conditional delete deletes."""
+    query_parameters: int = 500
 
 
 class Operation(msgspec.Struct, frozen=True):

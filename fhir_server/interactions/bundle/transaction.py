@@ -4,11 +4,19 @@ Spec: http.html#transaction, http.html#trules
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from time import monotonic
 from typing import Final
 
 from msgspec.structs import replace
 
-from fhir_server.foundation.operation_outcome import BadRequest, FhirError, NotFound, PreconditionFailed, Unprocessable
+from fhir_server.foundation.operation_outcome import (
+    BadRequest,
+    FhirError,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+    Unprocessable,
+)
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.entries import in_entry
@@ -48,6 +56,12 @@ def _response_entries(entries: list[Planned], responses: list[Response], request
         yield response_entry(response, request.base_url, has_resource)
 
 
+def _too_long(seconds: float, entry: Planned) -> Unavailable:
+    """Return the refusal of what keeps other writers waiting, and whose caller is answered already."""
+    sentence = f"The transaction takes longer than {seconds:g} seconds, and nothing of it is done: split it."
+    return Unavailable(f"{sentence} It came to Bundle.entry[{entry.index}].", code="timeout")
+
+
 class Run:
     """One run of a plan inside a store transaction; a run that is undone leaves nothing behind."""
 
@@ -56,6 +70,7 @@ class Run:
         self._store = store
         self._runtime = runtime
         self._perform = perform
+        self._end = monotonic() + runtime.limits.request_seconds
         self._responses: dict[int, Response] = {}
         self._writers: dict[str, int] = {}
         self._moved: dict[str, str] = {}
@@ -84,6 +99,8 @@ class Run:
         return [self._responses[entry.index] for entry in self._entries]
 
     async def _guarded(self, entry: Planned, step: Callable[[Planned], Awaitable[None]]) -> None:
+        if monotonic() > self._end:
+            raise _too_long(self._runtime.limits.request_seconds, entry)
         try:
             await step(entry)
         except FhirError as refusal:

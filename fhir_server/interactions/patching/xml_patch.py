@@ -11,13 +11,13 @@ from lxml import etree
 
 from fhir_server.foundation import fhir_xml
 from fhir_server.foundation.operation_outcome import BadRequest, Unparsable, Unprocessable
-from fhir_server.interactions.patching.change import Change, Inapplicable, Resource
+from fhir_server.interactions.patching.change import Change, Inapplicable, Looks, Resource
 from fhir_server.interactions.patching.xml_path import Node, Selector, read_selector, select
 
 OPERATIONS_MAXIMUM: Final = 1_000
 POSITIONS: Final = ("", "prepend", "before", "after")
 
-Step = Callable[[Node], None]
+Step = Callable[[Node, Looks], None]
 
 
 def xml_patch(content: bytes) -> Change:
@@ -31,8 +31,9 @@ def xml_patch(content: bytes) -> Change:
 
     def change(resource: Resource) -> Resource:
         tree = _parse(fhir_xml.format(resource))
+        looks = Looks()
         for step in steps:
-            step(tree)
+            step(tree, looks)
         try:
             return fhir_xml.parse(etree.tostring(tree))
         except Unparsable as refusal:
@@ -65,7 +66,7 @@ def _read(operation: Node) -> Step:
         case "replace":
             return _read_replace(operation, selector)
         case "remove":
-            return lambda root: _remove(root, selector)
+            return lambda root, looks: _remove(root, selector, looks)
     raise BadRequest(f"A diff holds add, replace and remove, and not {_local(operation)[:80]}.")
 
 
@@ -75,19 +76,19 @@ def _read_add(operation: Node, selector: Selector) -> Step:
         raise BadRequest(f"sel={selector.text!r}: an add names an element, and pos is prepend, before or after.")
     if kind.startswith("@") and kind != "@":
         value = operation.text or ""
-        return lambda root: _add_attribute(select(root, selector), kind[1:], value)
+        return lambda root, looks: _add_attribute(select(root, selector, looks), kind[1:], value)
     if kind or not len(operation):
         raise BadRequest(f"sel={selector.text!r}: an add holds elements, or has the type @attribute.")
-    return lambda root: _add(select(root, selector), operation, position, selector)
+    return lambda root, looks: _add(select(root, selector, looks), operation, position, selector)
 
 
 def _read_replace(operation: Node, selector: Selector) -> Step:
     if selector.attribute:
         value = operation.text or ""
-        return lambda root: _replace_attribute(select(root, selector), selector, value)
+        return lambda root, looks: _replace_attribute(select(root, selector, looks), selector, value)
     if len(operation) != 1:
         raise BadRequest(f"sel={selector.text!r}: a replace of an element holds one element.")
-    return lambda root: _replace(root, selector, operation[0])
+    return lambda root, looks: _replace(root, selector, operation[0], looks)
 
 
 def _add_attribute(node: Node, name: str, value: str) -> None:
@@ -116,16 +117,16 @@ def _replace_attribute(node: Node, selector: Selector, value: str) -> None:
     node.set(selector.attribute, value)
 
 
-def _replace(root: Node, selector: Selector, element: Node) -> None:
-    node = select(root, selector)
+def _replace(root: Node, selector: Selector, element: Node, looks: Looks) -> None:
+    node = select(root, selector, looks)
     parent = node.getparent()
     if parent is None:
         raise Inapplicable("A patch does not replace the whole resource: update it.")
     parent.replace(node, deepcopy(element))
 
 
-def _remove(root: Node, selector: Selector) -> None:
-    node = select(root, selector)
+def _remove(root: Node, selector: Selector, looks: Looks) -> None:
+    node = select(root, selector, looks)
     parent = node.getparent()
     if selector.attribute:
         _check_attribute(node, selector)

@@ -12,7 +12,7 @@ import msgspec
 from lxml import etree
 
 from fhir_server.foundation.operation_outcome import BadRequest
-from fhir_server.interactions.patching.change import Inapplicable
+from fhir_server.interactions.patching.change import Inapplicable, Looks
 
 DEEPEST: Final = 64
 FHIR: Final = "http://hl7.org/fhir"
@@ -83,11 +83,12 @@ def _qualified(name: str, namespaces: Namespaces) -> str:
     return f"{{{namespace}}}{local}"
 
 
-def select(root: Node, selector: Selector) -> Node:
-    """Return the one element that a selector names. Raises Inapplicable when there is none, or several."""
+def select(root: Node, selector: Selector, looks: Looks) -> Node:
+    """Return the one element that a selector names. Raises Inapplicable when there is none, or several; TooCostly."""
     (first, predicates), *steps = selector.steps
     found = _keep([root] if _is_named(root, first) else [], predicates)
     for name, predicates in steps:
+        looks.spend(sum(map(len, found)))
         found = [one for parent in found for one in _keep([c for c in parent if _is_named(c, name)], predicates)]
     if len(found) != 1:
         raise Inapplicable(f"sel={selector.text!r} names {len(found) or 'no'} element, and must name one.")

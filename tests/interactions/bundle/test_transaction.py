@@ -3,15 +3,21 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from fhir_server.access.grant import OPEN
 from fhir_server.foundation.operation_outcome import (
     BadRequest,
     FhirError,
     MultipleMatches,
+    NotFound,
     PreconditionFailed,
+    Unavailable,
     Unprocessable,
     VersionConflict,
 )
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Runtime
 from tests.interactions.conftest import Ask, observation, parsed, patient
 
 pytestmark = pytest.mark.anyio
@@ -295,3 +301,13 @@ async def test_cond_update_whose_match_has_another_id_is_400(ask: Ask) -> None:
     await ask("create", "Patient", body=NAMED)
     with pytest.raises(BadRequest):
         await ask("transaction", body=bundle(entry("PUT", "Patient?identifier=urn:s|1", NAMED | {"id": "mine"})))
+
+
+@pytest.mark.spec("http.html#transaction")
+async def test_transaction_that_takes_too_long_does_nothing(ask: Ask, runtime: Runtime) -> None:
+    hasty = replace(runtime, limits=replace(runtime.limits, request_seconds=-1.0))
+    sent = bundle(entry("PUT", "Patient/p", patient(id="p")))
+    with pytest.raises(Unavailable):
+        await dispatch(Request("transaction", OPEN, resource=sent), hasty)
+    with pytest.raises(NotFound):
+        await ask("read", "Patient", "p")

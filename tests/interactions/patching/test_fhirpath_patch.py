@@ -133,3 +133,11 @@ def test_a_path_that_works_too_long_is_refused() -> None:
     resource = named(*["x"] * 500)
     with pytest.raises(TooCostly):
         change(resource, step("delete", "Patient.name.given.where(%resource.name.given.where($this = 'y').exists())"))
+
+
+def test_all_paths_of_a_patch_share_one_bound() -> None:
+    costly = step("delete", "Patient.name.given.where($this = 'z')")
+    many = named(*("x" for _ in range(400)))
+    assert change(many, costly) == many
+    with pytest.raises(TooCostly):
+        change(many, *([costly] * 200))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
+from fhir_server.foundation.operation_outcome import BadRequest, TooCostly, Unprocessable
 from fhir_server.interactions.patching.change import Inapplicable
 from fhir_server.interactions.patching.xml_patch import xml_patch
 
@@ -97,3 +97,11 @@ def test_what_does_not_fit_is_409(operation: str) -> None:
 def test_what_is_no_resource_any_more_is_422() -> None:
     with pytest.raises(Unprocessable):
         change("<add sel='Patient'><unknown value='1'/></add>")
+
+
+def test_all_selectors_of_a_patch_share_one_bound() -> None:
+    many = {"resourceType": "Patient", "name": [{"text": "x"}] * 1_000}
+    step = '<replace sel="Patient/name[1000]/text/@value">y</replace>'
+    assert xml_patch(diff(step))(many)["name"][999] == {"text": "y"}
+    with pytest.raises(TooCostly):
+        xml_patch(diff(*([step] * 201)))(many)
