@@ -125,6 +125,7 @@ def understand(call: Call, grant: Grant, manner: Manner, limits: Limits) -> Requ
         language=language(get(b"accept-language", b"")),
         source=call.body if resource is not None and route.interaction[0] == "$" else b"",
         request_id=manner.request_id,
+        languages=get(b"accept-language", b"").decode("latin-1"),
         compartment=route.compartment,
         is_get=route.is_get,
     )

@@ -53,6 +53,8 @@ class Request(msgspec.Struct, frozen=True):
     base_url: str = ""
     """The absolute FHIR base that links are made from, without a slash at the end."""
     request_id: str = ""
+    languages: str = ""
+    """The Accept-Language header, for operations that answer persons."""
     compartment: tuple[str, str] | None = None
     """Search only this compartment: a pair (Patient, 1)."""
     is_get: bool = False

@@ -3,6 +3,7 @@
 from typing import Final
 
 from fhir_server.interactions.request import Operation
+from fhir_server.operations.access.explain_access import explain_access
 from fhir_server.operations.document import document
 from fhir_server.operations.everything import encounter_everything, patient_everything
 from fhir_server.operations.fhirpath.evaluate import evaluate
@@ -25,6 +26,7 @@ _VALUE_SET: Final = ("ValueSet",)
 _CONCEPT_MAP: Final = ("ConceptMap",)
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation("explain-access", f"{_DEFINITIONS}/explain-access", explain_access, levels=_INSTANCE),
     Operation("meta", f"{_DEFINITIONS}/meta", meta, levels=("instance", "version")),
     Operation("meta-add", f"{_DEFINITIONS}/meta-add", meta_add, levels=_INSTANCE, is_affecting=True),
     Operation("meta-delete", f"{_DEFINITIONS}/meta-delete", meta_delete, levels=_INSTANCE, is_affecting=True),

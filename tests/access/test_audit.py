@@ -197,8 +197,8 @@ def test_entries_with_the_same_key_have_the_same_frame(entry: AccessEntry, field
 
 
 @pytest.mark.parametrize("mode", ["bris_de_glace", "centre_15"])
-def test_an_emergency_is_found_by_its_subtype(mode: str) -> None:
+def test_an_emergency_is_found_by_its_policy(mode: str) -> None:
     (event,) = audit_events(msgspec.structs.replace(READ, purpose_of_use=mode), [PLAIN])
-    assert {"system": "urn:oid:1.2.250.1.213.1.1.4.248", "code": mode} in event["subtype"]
+    assert event["agent"][2]["policy"] == [f"https://fhir-server.example.fr/fhir/policy/{mode}"]
     (normal,) = audit_events(READ, [PLAIN])
-    assert len(normal["subtype"]) == 1
+    assert all("policy" not in agent for agent in normal["agent"])

@@ -37,6 +37,14 @@ def test_the_statement_lists_them_where_they_are_invoked() -> None:
     statement = capability_statement("http://x", Parameters(), OPERATIONS, ())
     (rest,) = statement["rest"]
     offered = {one["type"]: {op["name"] for op in one.get("operation", ())} for one in rest["resource"]}
-    assert offered["Patient"] == {"everything", "fhirpath", "meta", "meta-add", "meta-delete", "validate"}
+    assert offered["Patient"] == {
+        "everything",
+        "explain-access",
+        "fhirpath",
+        "meta",
+        "meta-add",
+        "meta-delete",
+        "validate",
+    }
     assert offered["Observation"] == offered["Patient"] - {"everything"} | {"lastn"}
     assert {op["name"] for op in rest["operation"]} == {"fhirpath", "validate"}

@@ -13,7 +13,7 @@ import msgspec
 from fhir_server.access.audit.entry import QUERY_CHARACTERS, AccessEntry
 from fhir_server.access.callers import PERSONAL_KINDS
 from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, VISIBILITY_SYSTEM
-from fhir_server.access.modes import NORMAL, VIHF_SYSTEM, mode_of, purpose_system
+from fhir_server.access.modes import NORMAL, mode_of, purpose_system
 from fhir_server.access.rows import local_reference
 from fhir_server.foundation.dates import format_instant, from_microseconds
 
@@ -28,6 +28,9 @@ class Seen(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] = ()
     governor: str = ""
 
+
+POLICY_BASE: Final = "https://fhir-server.example.fr/fhir/policy/"
+"""Followed by a mode of `access.modes`."""
 
 _TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _INTERACTIONS: Final = "http://hl7.org/fhir/restful-interaction"
@@ -60,7 +63,8 @@ def variants(entry: AccessEntry, seen: Sequence[Seen]) -> list[dict[str, Any]]:
     told = [_entities(entry, patient, references, patient == asked) for (patient, _), references in groups.items()]
     if not told or (not _names_one(entry) and not asked):
         told.append(_entities(entry, "", _named(entry), True))
-    return [{"recorded": recorded, **({"entity": entities} if entities else {})} for entities in told]
+    when = {"period": {"start": recorded}, "recorded": recorded}
+    return [when | ({"entity": entities} if entities else {}) for entities in told]
 
 
 def _groups(entry: AccessEntry, seen: Sequence[Seen], asked: str) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -114,7 +118,11 @@ def _named(entry: AccessEntry) -> tuple[str, ...]:
 
 
 def frame(entry: AccessEntry) -> dict[str, Any]:
-    """Return what all AuditEvents of an entry say: who did what, and how it ended."""
+    """Return what all AuditEvents of an entry say: who did what, and how it ended.
+
+    Choice: where IHE BALP and the French TDE profile differ, BALP holds: client, server and user are three agents, of
+    which TDE takes two. The mode of an emergency is the policy that let the user in: `AuditEvent?policy=` finds it.
+    """
     code = "operation" if entry.interaction.startswith("$") else entry.interaction
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
@@ -125,9 +133,6 @@ def frame(entry: AccessEntry) -> dict[str, Any]:
         "agent": _agents(entry),
         "source": {"observer": {"display": entry.base_url or "FHIR server"}},
     }
-    mode = mode_of(entry.purpose_of_use)
-    if mode not in ("", NORMAL):
-        event["subtype"].append(_coding(VIHF_SYSTEM, mode))
     if entry.is_secret:
         event["meta"] = {"security": [_coding(VISIBILITY_SYSTEM, HIDDEN_FROM_REPRESENTATIVES)]}
     if entry.status >= 400:
@@ -196,6 +201,9 @@ def _user(entry: AccessEntry) -> dict[str, Any]:
         "who": {"reference": entry.actor},
         "requestor": True,
     }
+    mode = mode_of(entry.purpose_of_use)
+    if mode not in ("", NORMAL):
+        user["policy"] = [f"{POLICY_BASE}{mode}"]
     if entry.user_id:
         user["altId"] = entry.user_id
     if entry.display:

@@ -1,0 +1,1 @@
+"""Operations about access: who may see what, and why."""
