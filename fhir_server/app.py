@@ -17,7 +17,7 @@ from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.profiling import profiling_of
-from fhir_server.conformance.publish import publish
+from fhir_server.conformance.publish import own_parameters, publish
 from fhir_server.conformance.terminology import terminology_of
 from fhir_server.directory import outside_of
 from fhir_server.interactions.governance import Indexing
@@ -96,7 +96,8 @@ def runtime_of(
         now=now,
         new_id=new_id,
         limits=limits_of(settings),
-        indexing=Indexing(Extractor(base_urls=base_urls), base_urls),
+        parameters=own_parameters(),
+        indexing=Indexing(Extractor(own_parameters(), base_urls), base_urls),
         operations=(*OPERATIONS, *documents.OPERATIONS),
         profiled=documents.PROFILED,
         change_rules=documents.CHANGE_RULES,

@@ -4,6 +4,7 @@ Spec: capabilitystatement.html, operationdefinition.html
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from fhir_server.access.grant import OPEN
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
+from fhir_server.search.custom import search_parameter_of
+from fhir_server.search.parameters import Parameters
 
 PUBLISHER = replace(OPEN, client_id="server", display="this server, at start")
 _HERE = Path(__file__).parents[1]
@@ -26,6 +29,12 @@ def definitions() -> Iterator[dict[str, Any]]:
     folder = next(folder for folder in FOLDERS if folder.is_dir())
     for file in sorted(folder.rglob("*.json")):
         yield fhir_json.parse(file.read_bytes())
+
+
+@lru_cache(maxsize=1)
+def own_parameters() -> Parameters:
+    """Return the search parameters of the specification and those that travel with the server."""
+    return Parameters(search_parameter_of(one) for one in definitions() if one["resourceType"] == "SearchParameter")
 
 
 async def publish(runtime: Runtime) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from fhir_server.documents.cda.convert_cda import convert_cda
 from fhir_server.documents.cda.import_cda import import_cda
+from fhir_server.documents.sharing.generate_metadata import generate_metadata
 from fhir_server.documents.sharing.levels import BUNDLES, DOCUMENTS, OTHER_PROFILES
 from fhir_server.documents.sharing.metadata_update import check_document, check_list
 from fhir_server.documents.sharing.provide_document_bundle import provide_document_bundle
@@ -18,6 +19,14 @@ _MHD = "https://profiles.ihe.net/ITI/MHD"
 OPERATIONS: tuple[Operation, ...] = (
     Operation("convert-cda", f"{_DEFINITIONS}/convert-cda", convert_cda),
     Operation("import-cda", f"{_DEFINITIONS}/import-cda", import_cda, is_affecting=True),
+    Operation(
+        "generate-metadata",
+        f"{_MHD}/OperationDefinition/generate-metadata",
+        generate_metadata,
+        ("DocumentReference",),
+        ("type",),
+        is_affecting=True,
+    ),
 )
 
 PROFILED: Final[tuple[Profiled, ...]] = (
@@ -35,6 +44,7 @@ GUIDES: Final = Guides(
         f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
         f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.UnContained",
         f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.Simplified",
+        f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentRecipient.Generate",
         f"{_MHD}/CapabilityStatement/IHE.MHD.DocumentResponder",
     ),
     implementation_guides=(

@@ -19,17 +19,21 @@ async def import_cda(request: Request, runtime: Runtime) -> Response:
 
     Raises Duplicate (409) when other content was imported under the same document id, and what `convert` raises.
     """
-    content = posted_cda(request)
+    stored, conversion = await store_cda(request, runtime, posted_cda(request))
+    location = f"{stored.document}/_history/1" if stored.is_created else ""
+    return Response(
+        201 if stored.is_created else 200, fhir_json.format(_parameters(stored, conversion)), location=location
+    )
+
+
+async def store_cda(request: Request, runtime: Runtime, content: bytes) -> tuple[Stored, mappings.Conversion]:
+    """Convert and store a CDA document, and return what was done. Raises as `import_cda` does."""
     conversion = await convert(content)
 
     async def work(transaction: Transaction) -> Stored:
         return await Storing(request, runtime, transaction).store(conversion, content)
 
-    stored = await runtime.store.transact(work)
-    location = f"{stored.document}/_history/1" if stored.is_created else ""
-    return Response(
-        201 if stored.is_created else 200, fhir_json.format(_parameters(stored, conversion)), location=location
-    )
+    return await runtime.store.transact(work), conversion
 
 
 def _parameters(stored: Stored, conversion: mappings.Conversion) -> dict[str, Any]:

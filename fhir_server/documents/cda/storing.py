@@ -13,6 +13,7 @@ import mappings
 from fhir_server.documents.cda.replacing import Replacing
 from fhir_server.documents.feeding import Feeding
 from fhir_server.documents.finding import reference_of
+from fhir_server.documents.sharing.completing import identified, submission_set_of, with_unique_id
 from fhir_server.foundation.operation_outcome import Duplicate, Issue
 from fhir_server.interactions.bundle.links import Links
 
@@ -41,6 +42,7 @@ class Storing(Feeding):
         document, original = self.new("DocumentReference"), self.new("Binary")
         await self._keep(conversion, content, document, original)
         await self.spread(own, document)
+        await self._submit(conversion, document)
         await self._trace(conversion, document, original)
         patient = self.links[conversion.document.patient_full_url]
         return Stored(document, patient, True, tuple(self.created), tuple(self.issues))
@@ -70,6 +72,16 @@ class Storing(Feeding):
             "data": base64.b64encode(content).decode(),
         }
         await self.create(binary, original)
+
+    async def _submit(self, conversion: mappings.Conversion, document: str) -> None:
+        """Create the submission set of the document, so that who asks for what is new finds it (ITI-66)."""
+        described = mappings.document_reference(conversion)
+        submission_set = submission_set_of(described, self.request.grant.client_id, self.runtime)
+        submission_set |= {"entry": [{"item": {"reference": document}}]}
+        submission_set |= {"source": described["author"][0]} if described.get("author") else {}
+        reference = self.new("List")
+        made = identified(with_unique_id(submission_set, self.runtime), reference.partition("/")[2])
+        await self.create(made, reference)
 
     async def _trace(self, conversion: mappings.Conversion, document: str, original: str) -> None:
         composition = Links(self.links).relink(conversion.bundle["entry"][0]["resource"])

@@ -9,11 +9,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 import mappings
-from fhir_server.access.rules.secrecy import label_secret
 from fhir_server.documents.sharing.content import sha1
 from fhir_server.documents.sharing.submission import Document, identifier_of, typed_identifiers, values_at
 from fhir_server.foundation.dates import format_instant
-from fhir_server.interactions.request import Request, Runtime
+from fhir_server.interactions.request import Runtime
 
 Resource = dict[str, Any]
 SUFFICIENT: Final = {
@@ -22,6 +21,7 @@ SUFFICIENT: Final = {
 }
 NORMAL: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}
 SOURCE_ID: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
+CLIENT_SYSTEM: Final = "https://fhir-server.example.fr/fhir/NamingSystem/client"
 DESIGNATION: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-designationType"
 
 
@@ -54,8 +54,8 @@ def completed(
     return replace(document, entry=replace(document.entry, resource=whole))
 
 
-def identified(resource: Resource, resource_id: str, request: Request) -> Resource:
-    """Return a document or submission set about to be stored, with its entryUUID and the label of a secret connection.
+def identified(resource: Resource, resource_id: str) -> Resource:
+    """Return a document or submission set about to be stored, with its entryUUID.
 
     The entryUUID is that of the first version, which XDS calls logicalId: it stays when metadata change. What XDS names
     the entryUUID of a later version is `id` with `meta.versionId` here. One that the source gave is kept.
@@ -64,12 +64,16 @@ def identified(resource: Resource, resource_id: str, request: Request) -> Resour
     if not typed_identifiers(resource, "entryUUID"):
         own = identifier_of("entryUUID", f"urn:uuid:{_as_uuid(resource_id)}", "official")
         resource["identifier"] = [*resource.get("identifier", ()), own]
-    return label_secret(request.grant, resource)
+    return resource
 
 
-def submission_set_of(document: Resource, source: Resource | None, runtime: Runtime) -> Resource:
-    """Return the submission set of a single document, whose metadata it takes; its entry is still to be named."""
-    extensions: list[Resource] = [{"url": SOURCE_ID, "valueIdentifier": source_identifier(source)}]
+def submission_set_of(document: Resource, client_id: str, runtime: Runtime) -> Resource:
+    """Return the submission set of a single document, whose metadata it takes; its entry is still to be named.
+
+    The software is named by its client id, "" on an open server.
+    """
+    source = {"system": CLIENT_SYSTEM, "value": client_id or "open"}
+    extensions: list[Resource] = [{"url": SOURCE_ID, "valueIdentifier": source}]
     kinds = values_at(document, "category") or values_at(document, "type")
     if kinds:
         extensions.append({"url": DESIGNATION, "valueCodeableConcept": kinds[0]})
@@ -95,11 +99,6 @@ def with_unique_id(submission_set: Resource, runtime: Runtime) -> Resource:
         return submission_set
     made = identifier_of("uniqueId", f"urn:oid:2.25.{uuid.UUID(_as_uuid(runtime.new_id())).int}", "usual")
     return {**submission_set, "identifier": [*submission_set.get("identifier", ()), made]}
-
-
-def source_identifier(source: Resource | None) -> Resource:
-    """Return what identifies the software that submits, as an Identifier."""
-    return source or {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:00000000-0000-0000-0000-000000000000"}
 
 
 def _format(conversion: mappings.Conversion | None) -> Resource:

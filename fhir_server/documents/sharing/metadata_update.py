@@ -6,7 +6,6 @@ Spec: PDSm 3.1.1 (flux 03 and 04), DMP TD3.3a to TD3.3d; CSP R.1111-49, R.1111-5
 from typing import Any, Final
 
 from fhir_server.access.decision import decide
-from fhir_server.access.labels import HIDDEN_FROM_PATIENT, HIDDEN_FROM_PROFESSIONALS, LABELS, label_rows
 from fhir_server.documents.sharing.submission import list_type
 from fhir_server.foundation.operation_outcome import Forbidden, MethodNotAllowed, Unprocessable
 from fhir_server.interactions.bundle.route import NoSuchMethod
@@ -39,7 +38,8 @@ async def check_document(request: Request, transaction: Transaction, before: Res
     """Refuse what may not become of a published DocumentReference.
 
     Published is what has a uniqueId (masterIdentifier); other DocumentReferences are plain resources. The operator, and
-    everybody on an open server, mends what he likes. Raises Fixed (405), Forbidden (403), Unprocessable (422).
+    everybody on an open server, mends what he likes. Labels have their own rules (interactions.labelling). Raises Fixed
+    (405), Forbidden (403), Unprocessable (422).
 
     Choice: an update is held to what a patch may do. The DMP's guide deletes by `entered-in-error`, its overview by
     `superseded`: both are taken, the first only from who wrote or deposited the document, as the guide says.
@@ -55,7 +55,6 @@ async def check_document(request: Request, transaction: Transaction, before: Res
         raise Fixed("DocumentReference", changed)
     if before["status"] != after.get("status"):
         await _check_status(request, transaction, before, after)
-    _check_labels(request, before, after)
 
 
 async def check_list(request: Request, transaction: Transaction, before: Resource | None) -> None:
@@ -101,26 +100,3 @@ async def _check_status(request: Request, transaction: Transaction, before: Reso
         raise Forbidden(
             f"Only who wrote or deposited a document makes it {after.get('status')}.", "DocumentReference.status"
         )
-
-
-def _check_labels(request: Request, before: Resource, after: Resource) -> None:
-    """Hold the labels to the rules of the DMP.
-
-    Choice: nobody hides a document from himself, so that INVISIBLE_PATIENT is put by professionals; and a document
-    cannot be hidden from professionals and patient at once (EX_2.1-1050), for nobody would be left to show it again.
-    """
-    old, new = _labels(before), _labels(after)
-    if old == new:
-        return
-    added = new - old
-    if {HIDDEN_FROM_PROFESSIONALS, HIDDEN_FROM_PATIENT} <= new:
-        raise Unprocessable(
-            "A document is hidden from the professionals or from the patient, not from both.",
-            "DocumentReference.securityLabel",
-        )
-    if request.grant.kind in ("patient", "representative") and added - {HIDDEN_FROM_PROFESSIONALS}:
-        raise Forbidden("A document is hidden from patient or representatives by a professional.")
-
-
-def _labels(resource: Resource) -> set[str]:
-    return {str(row[-1]) for row in label_rows(resource)} & LABELS

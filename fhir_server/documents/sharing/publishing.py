@@ -164,7 +164,7 @@ class Publishing(Feeding):
         parts = [(document.entry, "DocumentReference") for document in submission.documents]
         parts += [(folder, "List") for folder in submission.folders]
         for part, resource_type in parts:
-            self.links[part.full_url or part.place] = part.reference or self.new(resource_type)
+            self.links[_key(part)] = part.reference or self.new(resource_type)
         for document in submission.documents:
             holder = document.holder
             self.links[_holder_key(document)] = self.new("Binary" if document.bundle is None else "Bundle")
@@ -176,8 +176,8 @@ class Publishing(Feeding):
     async def _store(self, ready: Ready, people: People, relations: Relations, patient: str) -> str:
         document = ready.document
         entry = document.entry
-        reference, holder = self.links[entry.full_url or entry.place], self.links[_holder_key(document)]
-        resource = await people.adopt(identified(entry.resource, reference.partition("/")[2], self.request))
+        reference, holder = self.links[_key(entry)], self.links[_holder_key(document)]
+        resource = await people.adopt(identified(entry.resource, reference.partition("/")[2]))
         resource = {**resource, "subject": {**resource.get("subject", {}), "reference": patient}}
         resource["relatesTo"] = _related(entry, relations)
         resource["content"] = [_pointing(resource["content"][0], holder)]
@@ -257,13 +257,11 @@ class Publishing(Feeding):
         resource = part.resource
         if submission.level.is_simplified:
             entry = submission.documents[0].entry.resource
-            source = {"system": URI_SYSTEM, "value": f"urn:uuid:{self.request.grant.client_id}"}
-            resource = submission_set_of(entry, source if self.request.grant.client_id else None, self.runtime)
+            resource = submission_set_of(entry, self.request.grant.client_id, self.runtime)
             resource |= {"entry": [{"item": {"reference": documents[0]}}]}
-            resource |= {"source": entry["author"][0]} if entry.get("author") else {}
-            resource |= {"contained": entry["contained"]} if "contained" in entry and "source" in resource else {}
+            resource |= await _source(entry, people)
         reference = self.new("List")
-        resource = identified(with_unique_id(resource, self.runtime), reference.partition("/")[2], self.request)
+        resource = identified(with_unique_id(resource, self.runtime), reference.partition("/")[2])
         authors = [author for one in submission.documents for author in one.entry.resource.get("author", ())]
         self._responses[part.place] = await self.create(await people.adopt(resource), reference, self.request)
         stored = [author for author in authors if not str(author.get("reference", "")).startswith("#")]
@@ -281,6 +279,15 @@ def national_values(resource: Resource) -> set[str]:
     }
 
 
+async def _source(entry: Resource, people: People) -> Resource:
+    """Return the `source` of a submission set of one document: its first author, when he is more than contained."""
+    author: Resource = next(iter((await people.adopt(entry)).get("author", ())), {})
+    plain = {name: author[name] for name in ("reference", "identifier", "display") if name in author}
+    if str(plain.get("reference", "")).startswith("#"):
+        del plain["reference"]
+    return {"source": plain} if plain else {}
+
+
 def _related(entry: Part, relations: Relations) -> list[Resource]:
     found = []
     for index, relation in enumerate(entry.resource.get("relatesTo", ())):
@@ -294,7 +301,8 @@ def _pointing(content: Resource, url: str) -> Resource:
 
 
 def _key(part: Part) -> str:
-    return part.full_url or part.place
+    """Return what a part is called among the links: by a text that nothing in a resource equals, without fullUrl."""
+    return part.full_url or f"part {part.place}"
 
 
 def _holder_key(document: Document) -> str:

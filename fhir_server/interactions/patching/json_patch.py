@@ -9,6 +9,7 @@ import msgspec
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.interactions.patching.change import Change, Copies, Inapplicable, Resource
+from fhir_server.interactions.patching.named_extension import NamedExtension, change_extension, named_extension
 from fhir_server.interactions.patching.pointer import Pointer, child, find, index_of, read_pointer, show
 
 OPERATIONS_MAXIMUM: Final = 5_000
@@ -24,6 +25,7 @@ class Step(msgspec.Struct, frozen=True):
     path: Pointer
     value: Any = None
     source: Pointer = ()
+    extension: NamedExtension | None = None
 
 
 def json_patch(operations: Any) -> Change:
@@ -38,7 +40,10 @@ def json_patch(operations: Any) -> Change:
         document: Any = resource
         copies = Copies()
         for step in steps:
-            document = _apply(step, document, copies)
+            if step.extension is None:
+                document = _apply(step, document, copies)
+            else:
+                document = change_extension(document, step.name, step.extension, copies.copy(step.value))
         return document
 
     return change
@@ -50,6 +55,9 @@ def _read(place: str, operation: Any) -> Step:
     name = operation["op"]
     if name in WITH_VALUE and "value" not in operation:
         raise BadRequest(f"{place}: {name} has a value.", place)
+    extension = named_extension(name, operation.get("path"), f"{place}.path")
+    if extension is not None:
+        return Step(name, (), operation.get("value"), extension=extension)
     path = read_pointer(operation.get("path"), f"{place}.path")
     source = read_pointer(operation.get("from"), f"{place}.from") if name in WITH_FROM else ()
     if name == "move" and len(source) < len(path) and path[: len(source)] == source:
