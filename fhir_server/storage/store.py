@@ -153,8 +153,8 @@ class Transaction(Reader, Protocol):
         """Return the oldest journal entries as (sequence, entry)."""
         ...
 
-    async def forget_journalled(self, sequence: int) -> None:
-        """Delete journal entries up to and including a sequence: they were turned into AuditEvents."""
+    async def forget_journalled(self, sequences: Sequence[int]) -> int:
+        """Delete the journal entries of these sequences, turned into AuditEvents; return how many were still there."""
         ...
 
 

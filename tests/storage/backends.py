@@ -5,16 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fhir_server.storage.mongodb import MongoStore
 from fhir_server.storage.sqlite import SqliteStore
 from fhir_server.storage.sqlite.store import Options
 from fhir_server.storage.store import Store
+from tests.storage.mongod import database_of
 
 
 def _walking(path: Path, **options: Any) -> Store:
     return SqliteStore(path, options=Options(walk_factor=0), **options)
 
 
-BACKENDS: dict[str, Callable[..., Store]] = {"sqlite": SqliteStore}
+def _mongodb(path: Path, **options: Any) -> Store:
+    return MongoStore(database_of(path), **options)
+
+
+BACKENDS: dict[str, Callable[..., Store]] = {"sqlite": SqliteStore, "mongodb": _mongodb}
 VARIANTS: dict[str, Callable[..., Store]] = {**BACKENDS, "sqlite that walks": _walking}
 """The backends, and the choices within one that must not change an answer."""
 

@@ -652,7 +652,9 @@ async def test_the_journal_keeps_order_and_forgets(store: Store) -> None:
 
     async def take(transaction: Transaction) -> list[bytes]:
         entries = await transaction.journalled(3)
-        await transaction.forget_journalled(entries[-1][0])
+        sequences = [sequence for sequence, _ in entries]
+        assert await transaction.forget_journalled(sequences) == len(entries)
+        assert await transaction.forget_journalled(sequences) == 0
         return [entry for _, entry in entries]
 
     assert sorted(await store.transact(take)) == [b"1", b"2", b"3"]

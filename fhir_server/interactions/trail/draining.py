@@ -60,7 +60,7 @@ async def _turn(transaction: Transaction, runtime: Runtime, limit: int) -> int:
             await transaction.put(version, rows)
             versions.append(version)
     await link(transaction, versions)
-    await transaction.forget_journalled(waiting[len(entries) - 1][0])
+    await transaction.forget_journalled([sequence for sequence, _ in waiting[: len(entries)]])
     return len(entries)
 
 

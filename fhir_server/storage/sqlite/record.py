@@ -2,6 +2,8 @@
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from fhir_server.storage.sqlite.instants import microseconds
@@ -49,9 +51,10 @@ def journalled(session: Session, limit: int) -> list[tuple[int, bytes]]:
     return [(sequence, entry) for sequence, entry in rows]
 
 
-def forget_journalled(session: Session, sequence: int) -> None:
-    """Delete the journal entries up to and including a sequence."""
-    session.connection.rows("DELETE FROM journal WHERE sequence <= ?", (sequence,))
+def forget_journalled(session: Session, sequences: Sequence[int]) -> int:
+    """Delete the journal entries of these sequences; return how many there were."""
+    statement = "DELETE FROM journal WHERE sequence IN (SELECT value FROM json_each(?)) RETURNING sequence"
+    return len(session.connection.rows(statement, (json.dumps(list(sequences)),)))
 
 
 def journal_length(session: Session) -> int:

@@ -107,11 +107,11 @@ class SqliteTransaction:
         self._send()
         return kept.journalled(self._session, limit)
 
-    async def forget_journalled(self, sequence: int) -> None:
+    async def forget_journalled(self, sequences: Sequence[int]) -> int:
         """See Transaction.forget_journalled."""
         self._send()
         self._guard()
-        kept.forget_journalled(self._session, sequence)
+        return kept.forget_journalled(self._session, sequences)
 
     def finish(self) -> None:
         """Leave the writes to the group: the work succeeded."""

@@ -1,0 +1,59 @@
+"""Reading: one version of one resource, in one command.
+
+Spec: http.html#read, http.html#vread
+"""
+
+from typing import Final
+
+from fhir_server.foundation.resource import Version
+from fhir_server.search.condition import ALWAYS, Condition
+from fhir_server.storage.mongodb.fields import SHARED, SHOWN, Document, shard_key, version_of
+from fhir_server.storage.mongodb.printing.condition import Printer, holds, is_local, matching
+from fhir_server.storage.mongodb.scope import Scope
+
+INSIDE: Final[Document] = {**SHOWN, "o": 1, "e": 1}
+"""What a transaction shows of a current version, to write the next one."""
+
+
+async def read(scope: Scope, reference: str, within: Condition, shown: Document = SHOWN) -> Document | None:
+    """Return the document of the current version, a deleted one too, or None when unknown or outside `within`."""
+    named = name_of(reference)
+    if within == ALWAYS:
+        return await scope.one(scope.connection.resource, named, shown)
+    if is_local(within):
+        asked = {**named, "$and": [holds(Printer(scope.now), within)]}
+        return await scope.one(scope.connection.resource, asked, shown)
+    pipeline = [*matching(scope.now, within, named), {"$project": shown}]
+    found = await scope.many(scope.connection.resource, pipeline)
+    return found[0] if found else None
+
+
+async def vread(scope: Scope, reference: str, version_id: int, within: Condition) -> Version | None:
+    """Return one version, or None when unknown or when the current one is outside `within`."""
+    if not 0 < version_id < 2**63:
+        return None
+    older = {
+        "$lookup": {
+            "from": "history",
+            "pipeline": [{"$match": {"_id": f"{reference}/{version_id}"}}, {"$project": SHOWN}],
+            "as": "older",
+        }
+    }
+    pipeline = [
+        *matching(scope.now, within, name_of(reference)),
+        older,
+        {"$project": {**SHOWN, "older": 1}},
+    ]
+    found = await scope.many(scope.connection.resource, pipeline)
+    for document in found:
+        for one in (document, *document["older"]):
+            if one["v"] == version_id:
+                return version_of(one)
+    return None
+
+
+def name_of(reference: str) -> Document:
+    """Return the query for a resource; that of a patient names its shards, others are looked for everywhere."""
+    if reference.startswith("Patient/"):
+        return {"_id": reference, "c": {"$in": [shard_key(reference), SHARED]}}
+    return {"_id": reference}

@@ -1,0 +1,59 @@
+"""Scope: what a question needs to be asked: the database, the clock, and the transaction it belongs to."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fhir_server.foundation.dates import microseconds
+from fhir_server.storage.mongodb.connection import SNAPSHOT_READS, ClientSession, Collection, Connection
+from fhir_server.storage.mongodb.fields import Document
+
+Part = tuple[Collection, list[Document]]
+Recorder = Callable[[str, Any], None]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A store's way to ask; `session` is that of the transaction, None outside one.
+
+    `recorder`, when there is one, is told each question: the collection and the pipeline.
+    """
+
+    connection: Connection
+    clock: Callable[[], datetime]
+    secret: bytes
+    session: ClientSession | None = None
+    recorder: Recorder | None = None
+    flush: Callable[[], Awaitable[None]] | None = None
+    """Writes the audit entries that wait in memory."""
+
+    @property
+    def now(self) -> int:
+        """Return the present instant in microseconds."""
+        return microseconds(self.clock())
+
+    async def one(self, collection: Collection, query: Document, shown: Document) -> Document | None:
+        """Return the document that a query names, or None."""
+        return await collection.find_one(query, shown, session=self.session)
+
+    async def many(self, collection: Collection, pipeline: list[Document]) -> list[Document]:
+        """Return the documents of a pipeline, all of one moment."""
+        if self.recorder is not None:
+            self.recorder(collection.name, pipeline)
+        if self.session is None:
+            collection = collection.with_options(read_concern=SNAPSHOT_READS)
+        cursor = await collection.aggregate(pipeline, session=self.session, allowDiskUse=True)
+        return await cursor.to_list()
+
+    async def union(self, first: Part, second: Part, ending: list[Document]) -> list[Document]:
+        """Return the documents of two pipelines on two collections, each of which ends as told; in no order.
+
+        Outside a transaction that is one command of one moment; inside, where the engine has no union, two.
+        """
+        (collection, stages), (other, others) = first, second
+        if self.session is None:
+            union = {"$unionWith": {"coll": other.name, "pipeline": [*others, *ending]}}
+            return await self.many(collection, [*stages, *ending, union, *ending])
+        found = await self.many(collection, [*stages, *ending])
+        return found + await self.many(other, [*others, *ending])
