@@ -29,6 +29,8 @@ from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.brands import default_brands, read_brands
 from fhir_server.smart.configuration import smart_configuration
+from fhir_server.smart.providers.configured import read_providers
+from fhir_server.smart.providers.upstream import connect_provider
 from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
 
@@ -124,6 +126,13 @@ def authorization_of(deployment: Deployment, store: Store) -> Authorization:
     return authorization
 
 
+def connect_providers(authorization: Authorization, settings: Settings) -> None:
+    """Offer the sign-in providers of the settings' file; raises Unprocessable, OSError."""
+    if settings.providers:
+        for provider in read_providers(Path(settings.providers).read_bytes(), os.environ):
+            connect_provider(authorization, provider)
+
+
 def oauth_uris_of(authorization: Authorization) -> tuple[tuple[str, str], ...]:
     """Return the endpoints that the CapabilityStatement tells. Spec: security.html."""
     return tuple((name, authorization.url(f"/oauth/{name}")) for name in ("authorize", "token", "introspect", "revoke"))
@@ -145,6 +154,7 @@ def create(deployment: Deployment) -> App:
     runtime = runtime_of(deployment, store, canonicals, () if authorization is None else oauth_uris_of(authorization))
     if authorization is not None:
         authorization.connect(outside_of(runtime))
+        connect_providers(authorization, settings)
 
     async def open_parts() -> None:
         await publish(runtime)

@@ -3,7 +3,7 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#requesting-context-with-scopes
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,12 +18,13 @@ from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.smart.launch.emergencies import Emergency
 from fhir_server.smart.outside import Choice, Outside
+from fhir_server.smart.providers.traits import INS_SYSTEMS, traits_of_claims, traits_of_patient
 
 SHOWN = "20"
 INSIDE = replace(OPEN, client_id="server", display="this server, at sign-in")
 PROFESSIONALS = ("urn:oid:1.2.250.1.71.4.2.1", "https://rpps.esante.gouv.fr")
 ORGANIZATIONS = ("urn:oid:1.2.250.1.71.4.2.2", "https://finess.esante.gouv.fr", "https://sirene.fr")
-INS = tuple(f"urn:oid:1.2.250.1.213.1.4.{arc}" for arc in (8, 9, 10, 11))
+INS = INS_SYSTEMS
 INS_LENGTH = 15
 Resource = dict[str, Any]
 
@@ -52,7 +53,21 @@ def outside_of(runtime: Runtime) -> Outside:
     async def tell_emergency(emergency: Emergency) -> None:
         await _tell(runtime, emergency)
 
-    return Outside(patients_of, encounters_of, practitioner_of, organization_of, tell_emergency=tell_emergency)
+    async def patient_of(claims: Mapping[str, Any]) -> str:
+        return await _same_person(runtime, claims)
+
+    return Outside(patients_of, encounters_of, practitioner_of, organization_of, patient_of, tell_emergency)
+
+
+async def _same_person(runtime: Runtime, claims: Mapping[str, Any]) -> str:
+    """Return the one patient whose five INS traits are those of the claims, or "" for none, or several."""
+    traits = traits_of_claims(claims)
+    if traits is None:
+        return ""
+    criteria = (("birthdate", traits.birth_date), ("gender", traits.gender), ("_count", "1000"))
+    born_alike = await _find(runtime, INSIDE, "Patient", *criteria)
+    found = [one["id"] for one in born_alike if traits_of_patient(one) == traits and one.get("active") is not False]
+    return f"Patient/{found[0]}" if len(found) == 1 else ""
 
 
 async def _tell(runtime: Runtime, emergency: Emergency) -> None:
@@ -89,7 +104,7 @@ async def _identified(runtime: Runtime, text: str) -> list[Resource]:
 
 
 async def _find(runtime: Runtime, grant: Grant, resource_type: str, *criteria: tuple[str, str]) -> list[Resource]:
-    request = Request("search", grant, resource_type, parameters=(*criteria, ("_count", SHOWN)))
+    request = Request("search", grant, resource_type, parameters=_counted(criteria))
     bundle = msgspec.json.decode((await dispatch(request, runtime)).content)
     return [entry["resource"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
 
@@ -101,6 +116,10 @@ async def _reference(runtime: Runtime, resource_type: str, systems: Sequence[str
     tokens = ",".join(f"{system}|{value}" for system in systems)
     found = await _find(runtime, INSIDE, resource_type, ("identifier", tokens))
     return f"{resource_type}/{found[0]['id']}" if len(found) == 1 else ""
+
+
+def _counted(criteria: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(criteria) if "_count" in dict(criteria) else (*criteria, ("_count", SHOWN))
 
 
 def _is_date(word: str) -> bool:

@@ -114,6 +114,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "this server in an app's list. Empty: one brand, of the name above."
         ),
     ] = ""
+    providers: Annotated[
+        str,
+        Meta(
+            description="File (TOML) of the OpenID providers to sign in with: Pro Santé Connect for professionals, "
+            "others for patients. It names where their secrets are, and holds none."
+        ),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

@@ -11,6 +11,7 @@ from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.settings import Settings, descriptions
 from fhir_server.smart.brands import read_brands
+from fhir_server.smart.providers.configured import read_providers
 
 
 def show(settings: Settings, sources: dict[str, str], console: Console) -> None:
@@ -37,6 +38,8 @@ def mistakes(settings: Settings) -> list[str]:
         found += matrix_mistakes(Path(settings.matrix))
     if settings.brands:
         found += file_mistakes("brands", Path(settings.brands), lambda content: read_brands(content, "https://x/fhir"))
+    if settings.providers:
+        found += file_mistakes("providers", Path(settings.providers), lambda text: read_providers(text, os.environ))
     if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url.startswith("https://"):
         found.append("public_url: a server that others reach needs https:// in front (a proxy that ends TLS).")
     return found

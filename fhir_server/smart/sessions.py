@@ -20,7 +20,7 @@ _KIND = "session"
 class Session(msgspec.Struct, frozen=True):
     """Hold who is signed in in one browser: `form_token` must come back with each form.
 
-    `key` names it in the store, and is no secret.
+    `key` names it in the store, and is no secret. `hint` is what the provider wants to see at sign-out.
     """
 
     user_id: str
@@ -29,6 +29,7 @@ class Session(msgspec.Struct, frozen=True):
     form_token: str
     provider: str
     key: str = ""
+    hint: str = ""
 
     def is_own_form(self, form_token: str) -> bool:
         """Say whether a form was made for this session, in constant time."""
@@ -43,11 +44,11 @@ class Sessions:
         self._now = now
         self._seconds = session_seconds
 
-    async def begin(self, user: User, provider: str, previous_token: str = "") -> str:
+    async def begin(self, user: User, provider: str, previous_token: str = "", hint: str = "") -> str:
         """Begin a new session, end the previous one of that browser, and return the new token."""
         token, now = secrets.token_urlsafe(32), self._now()
         expires_at = now + timedelta(seconds=self._seconds)
-        session = Session(user.user_id, now, expires_at, secrets.token_urlsafe(32), provider, _key(token))
+        session = Session(user.user_id, now, expires_at, secrets.token_urlsafe(32), provider, _key(token), hint)
 
         async def work(transaction: Transaction) -> None:
             if previous_token:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ def wait_until(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
+@contextmanager
+def demonstration(folder: Path, *options: str) -> Iterator[Demo]:
+    """A demo of its own, in a folder; whatever it logged was no traceback."""
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fhir_server", "demo", "--port", "0", "--data", str(folder)],
+            [sys.executable, "-m", "fhir_server", "demo", "--port", "0", "--data", str(folder), *options],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONWARNINGS": "default"},
@@ -56,3 +57,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             process.wait(20)
     told = log.read_text(encoding="utf-8")
     assert "Traceback" not in told, told
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with demonstration(tmp_path_factory.mktemp("demo")) as running:
+        yield running

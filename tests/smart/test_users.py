@@ -18,7 +18,7 @@ PAT = User("", "Pat@Example.fr ", "patient", "Patient/1", "Pat Durand")
 
 async def attempt(authorization: Authorization, login: str, password: str) -> User | int:
     try:
-        return await authorization.providers["local"].finish({"login": login, "password": password}, "")
+        return (await authorization.providers["local"].finish({"login": login, "password": password}, "")).user
     except SignInRefused as refused:
         return refused.wait_seconds
 

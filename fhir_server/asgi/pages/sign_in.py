@@ -16,10 +16,10 @@ from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, SECOND_FACTOR_PATH
-from fhir_server.smart.providers import Provider, SignInRefused
+from fhir_server.smart.providers import Proven, Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
 from fhir_server.smart.second_factor.halfway import Half
-from fhir_server.smart.users import User
+from fhir_server.smart.sessions import Session
 
 _HOME = "/account"
 _REQUEST = "/oauth/authorize?"
@@ -56,14 +56,14 @@ class _SignIn:
         if not expected or not hmac.compare_digest(expected.encode(), form_token.encode()):
             raise PageRefusal("expired_form", "This form was not made for your browser, or is too old.", 403)
         try:
-            user = await self._provider.finish(values, "")
+            user = (await self._provider.finish(values, "")).user
         except SignInRefused as refused:
             return self._form(request, return_to, refused=refused, login=values.get("login", ""))
         if await self._authorization.factors.has(user.user_id):
             response = redirect(self._authorization.url("/sign-in/code"))
             self._browser.keep(response, "half", await self._authorization.halfway.begin(user.user_id, return_to))
             return response
-        return await self._welcome(request, self._provider, user, return_to)
+        return await self._welcome(request, self._provider, Proven(user), return_to)
 
     async def show_code(self, request: Request) -> Response:
         half = await self._authorization.halfway.get(self._browser.cookie(request, "half"))
@@ -84,7 +84,7 @@ class _SignIn:
             return _code_page(request, half, is_refused=True, wait_seconds=wait_seconds)
         await authorization.attempts.succeed(attempt)
         await authorization.halfway.end(token)
-        return await self._welcome(request, self._provider, user, half.return_to)
+        return await self._welcome(request, self._provider, Proven(user), half.return_to)
 
     async def go(self, request: Request, name: str) -> Response:
         """Send the browser to another provider; a cookie keeps what its answer is checked against."""
@@ -104,20 +104,35 @@ class _SignIn:
         if away.get("name") != name:
             raise PageRefusal("expired_form", "This sign-in was not begun in your browser, or is too old.", 403)
         try:
-            user = await provider.finish(dict(request.query_params), away.get("kept", ""))
+            proven = await provider.finish(dict(request.query_params), away.get("kept", ""))
         except SignInRefused as refused:
             return self._form(request, away.get("next", ""), refused=refused)
-        return await self._welcome(request, provider, user, _safe(away.get("next", "")))
+        return await self._welcome(request, provider, proven, _safe(away.get("next", "")))
 
     async def leave(self, request: Request) -> Response:
         values = last_values(await form_pairs(request))
         token = self._browser.cookie(request, "session")
         session = await self._authorization.sessions.get(token)
+        response = redirect(self._authorization.url("/sign-in"))
         if session is not None:
             self._browser.check_form(session, values)
             await self._authorization.sessions.end(token)
-        response = redirect(self._authorization.url("/sign-in"))
+            response = await self._leave_elsewhere(request, session) or response
         self._browser.drop(response, "session")
+        return response
+
+    async def _leave_elsewhere(self, request: Request, session: Session) -> Response | None:
+        """Return the page that goes on to sign out at the provider, None when there is no need.
+
+        Choice: a page and no redirect, because browsers hold a form's redirects to `form-action`.
+        """
+        provider = self._authorization.providers.get(session.provider)
+        address = "" if provider is None else await provider.leave(session.hint, self._authorization.url("/sign-in"))
+        if provider is None or not address:
+            return None
+        values = {"provider": provider.display, "address": address, "page_path": "/sign-in", "page_query": ""}
+        response = page(request, "signed_out.html", values)
+        response.headers["Refresh"] = f"0; url={address}"
         return response
 
     def _elsewhere(self, name: str) -> Provider:
@@ -126,10 +141,10 @@ class _SignIn:
             raise PageRefusal("invalid_request", "There is no such way to sign in.", 404)
         return provider
 
-    async def _welcome(self, request: Request, provider: Provider, user: User, return_to: str) -> Response:
+    async def _welcome(self, request: Request, provider: Provider, proven: Proven, return_to: str) -> Response:
         """Begin a new session, whatever the browser brought, and go on to where the person was going."""
         previous = self._browser.cookie(request, "session")
-        token = await self._authorization.sessions.begin(user, provider.name, previous)
+        token = await self._authorization.sessions.begin(proven.user, provider.name, previous, proven.hint)
         response = redirect(self._authorization.url(return_to))
         self._browser.keep(response, "session", token)
         for name in ("form", "away", "half"):

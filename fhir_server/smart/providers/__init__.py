@@ -23,6 +23,13 @@ class Beginning(msgspec.Struct, frozen=True):
     kept: str = ""
 
 
+class Proven(msgspec.Struct, frozen=True):
+    """The user whom a provider proved; `hint` is what it wants to see again when he signs out there, or ""."""
+
+    user: User
+    hint: str = ""
+
+
 class SignInRefused(Exception):
     """The person was not recognised, or must wait `wait_seconds` before the next attempt.
 
@@ -45,6 +52,10 @@ class Provider(Protocol):
         """Begin a sign-in whose answer comes to `callback_url`."""
         ...
 
-    async def finish(self, answer: Mapping[str, str], kept: str) -> User:
+    async def finish(self, answer: Mapping[str, str], kept: str) -> Proven:
         """Return the user whom the answer (form fields, or callback parameters) proves; raises SignInRefused."""
+        ...
+
+    async def leave(self, hint: str, back_url: str) -> str:
+        """Return where the person signs out at the provider too, or "" when there is no such place."""
         ...

@@ -6,8 +6,8 @@ Spec: https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver
 from collections.abc import Mapping
 
 from fhir_server.smart.limits.sign_in_attempts import SignInAttempts
-from fhir_server.smart.providers import Beginning, SignInRefused
-from fhir_server.smart.users import User, Users, normalize
+from fhir_server.smart.providers import Beginning, Proven, SignInRefused
+from fhir_server.smart.users import Users, normalize
 
 
 class LocalProvider:
@@ -24,7 +24,7 @@ class LocalProvider:
         """Ask for a login and a password."""
         return Beginning(fields=("login", "password"))
 
-    async def finish(self, answer: Mapping[str, str], kept: str) -> User:
+    async def finish(self, answer: Mapping[str, str], kept: str) -> Proven:
         """Return the user of the login and password; raises SignInRefused, without telling which one is wrong."""
         login = normalize(answer.get("login", ""))
         wait_seconds = await self._attempts.begin(login)
@@ -34,4 +34,8 @@ class LocalProvider:
         if user is None:
             raise SignInRefused
         await self._attempts.succeed(login)
-        return user
+        return Proven(user)
+
+    async def leave(self, hint: str, back_url: str) -> str:
+        """Return "": there is nowhere else to sign out."""
+        return ""

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from fhir_server.smart.providers import Beginning, SignInRefused
+from fhir_server.smart.providers import Beginning, Proven, SignInRefused
 from fhir_server.smart.providers.web import ProviderFailed, call
 from fhir_server.smart.refusal import add_query
 from fhir_server.smart.users import User
@@ -92,7 +92,7 @@ class OpenIdProvider:
         endpoint = await self._endpoint("authorization_endpoint")
         return Beginning(add_query(endpoint, parameters), kept=urlencode(msgspec.structs.asdict(kept)))
 
-    async def finish(self, answer: Mapping[str, str], kept: str) -> User:
+    async def finish(self, answer: Mapping[str, str], kept: str) -> Proven:
         """Return the user whom the provider's answer proves; raises SignInRefused."""
         try:
             held = msgspec.convert(dict(parse_qsl(kept)), _Kept)
@@ -103,13 +103,25 @@ class OpenIdProvider:
         if not is_ours or is_mixed_up or "code" not in answer:
             raise SignInRefused(reason="not_recognised")
         try:
-            return await self._recognise(await self._claims(answer["code"], held))
+            claims, id_token = await self._claims(answer["code"], held)
+            return Proven(await self._recognise(claims), id_token)
         except ProviderFailed as error:
             raise SignInRefused(reason="provider_failed") from error
         except (JoseError, ValueError) as error:
             raise SignInRefused(reason="not_recognised") from error
 
-    async def _claims(self, code: str, kept: _Kept) -> Claims:
+    async def leave(self, hint: str, back_url: str) -> str:
+        """Return where the person signs out at the provider too, "" when it offers no such place.
+
+        Spec: https://openid.net/specs/openid-connect-rpinitiated-1_0.html
+        """
+        endpoint = self._metadata.get("end_session_endpoint")
+        if not isinstance(endpoint, str) or not hint:
+            return ""
+        parameters = {"id_token_hint": hint, "post_logout_redirect_uri": back_url}
+        return add_query(endpoint, {**parameters, "client_id": self._settings.client_id})
+
+    async def _claims(self, code: str, kept: _Kept) -> tuple[Claims, str]:
         settings = self._settings
         form = {
             "grant_type": "authorization_code",
@@ -120,12 +132,13 @@ class OpenIdProvider:
         pair = f"{quote(settings.client_id, safe='')}:{quote(settings.client_secret, safe='')}"
         basic = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
         tokens = await call(await self._endpoint("token_endpoint"), basic, form)
-        proven = await self._prove(str(tokens.get("id_token", "")), kept.nonce)
+        id_token = str(tokens.get("id_token", ""))
+        proven = await self._prove(id_token, kept.nonce)
         bearer = {"Authorization": f"Bearer {tokens.get('access_token', '')}"}
         told = await call(await self._endpoint("userinfo_endpoint"), bearer)
         if told.get("sub") != proven["sub"]:
             raise ValueError("the UserInfo is of somebody else")
-        return {**told, "iss": proven["iss"], "sub": proven["sub"]}
+        return {**told, "iss": proven["iss"], "sub": proven["sub"]}, id_token
 
     async def _prove(self, id_token: str, nonce: str) -> Claims:
         """Return the claims of an id_token that was made for us, now, for this very sign-in; raises ValueError."""

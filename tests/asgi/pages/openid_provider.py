@@ -21,7 +21,7 @@ from starlette.routing import Route
 ISSUER = f"http://127.0.0.1:{sys.argv[1]}/auth/realms/esante-wallet"
 CLIENT, SECRET = "fhir server", "a secret:with colon"
 KEYS = {"old": RSAKey.generate_key(2048, {"kid": "old"}), "new": RSAKey.generate_key(2048, {"kid": "new"})}
-state: dict[str, Any] = {"fault": "", "key": "old", "codes": {}}
+state: dict[str, Any] = {"fault": "", "key": "old", "codes": {}, "told": {}}
 USER_INFO = {
     "sub": "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:899700000001",
     "preferred_username": "899700000001",
@@ -51,10 +51,9 @@ def is_at_fault(name: str) -> bool:
 
 async def discovery(request: Request) -> Response:
     issuer = "https://evil.example" if is_at_fault("issuer-mix-up") else ISSUER
-    names = ("authorization", "token", "userinfo")
-    return JSONResponse(
-        {"issuer": issuer, "jwks_uri": f"{ISSUER}/jwks", **{f"{name}_endpoint": f"{ISSUER}/{name}" for name in names}}
-    )
+    endpoints = {f"{name}_endpoint": f"{ISSUER}/{name}" for name in ("authorization", "token", "userinfo")}
+    endpoints["end_session_endpoint"] = f"{ISSUER}/logout"
+    return JSONResponse({"issuer": issuer, "jwks_uri": f"{ISSUER}/jwks", **endpoints})
 
 
 async def jwks(request: Request) -> Response:
@@ -65,6 +64,9 @@ async def authorize(request: Request) -> Response:
     asked = dict(request.query_params)
     assert asked["response_type"] == "code"
     assert asked["code_challenge_method"] == "S256"
+    if is_at_fault("denied"):
+        answer = {"error": "access_denied", "error_description": "refusé", "state": asked["state"]}
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 303)
     code = f"code-{len(state['codes'])}"
     state["codes"][code] = asked
     answer = {"code": code, "state": asked["state"], "session_state": "x"}
@@ -117,12 +119,24 @@ async def userinfo(request: Request) -> Response:
         changes = {"sub": "another"}
     if is_at_fault("unknown"):
         changes = {"SubjectNameID": "899700000002"}
-    return JSONResponse({**USER_INFO, **changes})
+    return JSONResponse({**USER_INFO, **state["told"], **changes})
+
+
+async def told(request: Request) -> Response:
+    """Change what is told of the person, until the next fault."""
+    state["told"] = await request.json()
+    return Response(status_code=204)
+
+
+async def logout(request: Request) -> Response:
+    asked = dict(request.query_params)
+    jwt.decode(asked["id_token_hint"], KEYS[state["key"]], algorithms=["RS256"])
+    return RedirectResponse(asked["post_logout_redirect_uri"], 303)
 
 
 async def fault(request: Request) -> Response:
     name = (await request.body()).decode()
-    state["fault"] = name
+    state["fault"], state["told"] = name, {}
     state["key"] = "new" if name == "new-key" else "old"
     return Response(status_code=204)
 
@@ -135,7 +149,9 @@ app = Starlette(
         Route(f"{PATH}/authorization", authorize),
         Route(f"{PATH}/token", token, methods=["POST"]),
         Route(f"{PATH}/userinfo", userinfo),
+        Route(f"{PATH}/logout", logout),
         Route("/fault", fault, methods=["POST"]),
+        Route("/told", told, methods=["POST"]),
     ]
 )
 

@@ -192,3 +192,31 @@ async def test_a_patient_signs_in_with_a_provider_of_patients(
     assert (await browser.get(await leave(browser, "identite"))).status_code == 303
     (user,) = [user for user in await authorization.users.list() if user.login.startswith("identite:")]
     assert (user.kind, user.patient_id, user.display) == ("patient", "1", "Claire MARTIN")
+
+
+@pytest.mark.usefixtures("psc")
+@pytest.mark.spec("https://openid.net/specs/openid-connect-core-1_0.html#AuthError")
+async def test_an_error_of_the_provider_is_a_page_and_no_sign_in(browser: Any, provider: str) -> None:
+    await lie(provider, "denied")
+    back = await browser.get(await leave(browser))
+    assert (back.status_code, "La connexion n’a pas abouti" in back.text) == (403, True)
+
+
+@pytest.mark.usefixtures("psc")
+@pytest.mark.spec("https://openid.net/specs/openid-connect-rpinitiated-1_0.html")
+async def test_signing_out_goes_on_to_the_provider(browser: Any, issuer: str) -> None:
+    await browser.get(await leave(browser))
+    out = await browser.submit(await browser.get("/account"), "/sign-out")
+    assert out.headers["refresh"].startswith(f"0; url={issuer}/logout?id_token_hint=")
+    assert "Se déconnecter aussi de Pro Santé Connect" in out.text
+    assert (await browser.get("/account")).status_code == 303
+    async with httpx.AsyncClient() as outside:
+        back = await outside.get(out.headers["refresh"].removeprefix("0; url="))
+    assert back.headers["location"] == "https://record.example/sign-in"
+
+
+@pytest.mark.usefixtures("psc")
+async def test_the_provider_changes_its_key_while_we_run(browser: Any, provider: str) -> None:
+    assert (await browser.get(await leave(browser))).status_code == 303
+    await lie(provider, "new-key")
+    assert (await browser.get(await leave(browser))).status_code == 303

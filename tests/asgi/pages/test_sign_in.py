@@ -9,7 +9,7 @@ import pytest
 from fhir_server.asgi.pages import pages
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.limits.sign_in_attempts import FREE_ATTEMPTS
-from fhir_server.smart.providers import Beginning, SignInRefused
+from fhir_server.smart.providers import Beginning, Proven, SignInRefused
 from fhir_server.smart.users import User
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("security.html#authentication")]
@@ -147,10 +147,13 @@ class Upstream:
     async def begin(self, callback_url: str) -> Beginning:
         return Beginning(redirect_url=f"https://upstream.example/?back={callback_url}&state=s-1", kept="s-1")
 
-    async def finish(self, answer: Mapping[str, str], kept: str) -> User:
+    async def finish(self, answer: Mapping[str, str], kept: str) -> Proven:
         if answer.get("state") != kept:
             raise SignInRefused
-        return self._user
+        return Proven(self._user)
+
+    async def leave(self, hint: str, back_url: str) -> str:
+        return ""
 
 
 @pytest.fixture
