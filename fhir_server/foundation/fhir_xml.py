@@ -16,6 +16,8 @@ from fhir_server.foundation.fhir_json import MAX_DEPTH
 from fhir_server.foundation.operation_outcome import Unparsable
 from fhir_server.foundation.structure import RESOURCE_TYPES, Element, structure
 
+LARGE_BYTES: Final = 5_000_000
+"""A value of more than 10 MB, such as a Binary's, needs a parser without bounds of its own: ours hold still."""
 FHIR: Final = "{http://hl7.org/fhir}"
 XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _INSTANCE: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -48,7 +50,13 @@ def _root(content: bytes) -> Node:
         raise Unparsable("The body declares a document type, or is not UTF-8: send UTF-8 XML without a DTD.")
     # The encoding is given, so no declaration can hide a DTD from the check above.
     parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=len(content) > LARGE_BYTES,
     )
     try:
         return etree.fromstring(content, parser)
@@ -191,7 +199,9 @@ def format(resource: Mapping[str, Any]) -> bytes:  # noqa: A001 - read as fhir_x
 def pretty(content: bytes) -> bytes:
     """Indent XML that `format` wrote; narratives stay as they are, as white space counts there."""
     try:
-        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        is_large = len(content) > LARGE_BYTES
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=is_large)
+        root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError:
         return content  # A narrative of more levels than the parser takes.
     _indent(root, "\n")

@@ -98,6 +98,19 @@ def test_what_is_no_fhir_xml_is_refused(content, sentence):
         fhir_xml.parse(content)
 
 
+def test_a_large_binary_goes_to_xml_and_back():
+    binary = {"resourceType": "Binary", "contentType": "a/b", "data": "QUJD" * 3_000_000}
+    assert fhir_xml.parse(fhir_xml.format(binary)) == binary
+
+
+@pytest.mark.spec("security.html#xml")
+@pytest.mark.parametrize("name", [b"Patient", b"extension"])
+def test_a_large_body_is_bounded_in_depth_still(name):
+    deep = b"<%b>" % name * 300_000 + b"</%b>" % name * 300_000
+    with pytest.raises(Unparsable):
+        fhir_xml.parse(b'<Patient xmlns="http://hl7.org/fhir">%b</Patient>' % deep)
+
+
 def canonical(node):
     """Return a resource whose narratives are in canonical XML: their literal spelling is XML's to choose."""
     if isinstance(node, dict):
