@@ -21,6 +21,7 @@ from fhir_server.commands.options import (
 )
 from fhir_server.commands.packaging.verbs import package
 from fhir_server.commands.proving.verbs import audit
+from fhir_server.commands.xds.verbs import vihf
 
 application = typer.Typer(
     name="fhir-server",
@@ -34,6 +35,7 @@ application.add_typer(client, name="client")
 application.add_typer(user, name="user")
 application.add_typer(keys, name="keys")
 application.add_typer(audit, name="audit")
+application.add_typer(vihf, name="vihf")
 
 
 @application.callback(invoke_without_command=True)

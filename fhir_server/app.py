@@ -15,11 +15,12 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
+from fhir_server.asgi.soap import Face, GrantOfAssertion, soap_app
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.profiling import profiling_of
 from fhir_server.conformance.publish import own_parameters, publish
 from fhir_server.conformance.terminology import terminology_of
-from fhir_server.directory import outside_of
+from fhir_server.directory import outside_of, patient_id_of
 from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
@@ -31,6 +32,7 @@ from fhir_server.smart.brands import default_brands, read_brands
 from fhir_server.smart.configuration import smart_configuration
 from fhir_server.smart.providers.configured import read_providers
 from fhir_server.smart.providers.upstream import connect_provider
+from fhir_server.smart.vihf import Assertions, Surroundings
 from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Store
 
@@ -170,11 +172,30 @@ def create(deployment: Deployment) -> App:
             smart_configuration=None if authorization is None else partial(discovery, authorization),
             origins=settings.cors_origins,
             origins_of=None if authorization is None else authorization.clients.origins,
-            fallback=None if authorization is None else pages(authorization, settings.name),
+            fallback=beside_fhir(deployment, runtime, authorization),
             on_open=open_parts,
             beside=(canonicals.follow,),
         )
     )
+
+
+def beside_fhir(deployment: Deployment, runtime: Runtime, authorization: Authorization | None) -> App | None:
+    """Return what answers outside the FHIR base: the pages, and the SOAP addresses when a setting opens them."""
+    settings = deployment.settings
+    people = None if authorization is None else pages(authorization, settings.name)
+    if not settings.xds_repository:
+        return people
+    grant_of: GrantOfAssertion = grant_every_message
+    if authorization is not None:
+        store, outside = runtime.store, authorization.outside
+        grant_of = Assertions(Surroundings(store, outside, patient_id_of(runtime), now)).grant
+    face = Face(runtime, grant_of, settings.xds_repository, deployment.origin, deployment.base_url)
+    return soap_app(face, people)
+
+
+async def grant_every_message(assertion: object) -> Grant:
+    """Return the grant of an open server, whoever signed."""
+    return OPEN
 
 
 def discovery(authorization: Authorization) -> bytes:

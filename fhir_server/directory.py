@@ -3,7 +3,7 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#requesting-context-with-scopes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,6 +19,7 @@ from fhir_server.interactions.request import Request, Runtime
 from fhir_server.smart.launch.emergencies import Emergency
 from fhir_server.smart.outside import Choice, Outside
 from fhir_server.smart.providers.traits import INS_SYSTEMS, traits_of_claims, traits_of_patient
+from mappings.xds import hl7v2
 
 SHOWN = "20"
 INSIDE = replace(OPEN, client_id="server", display="this server, at sign-in")
@@ -68,6 +69,17 @@ async def _same_person(runtime: Runtime, claims: Mapping[str, Any]) -> str:
     born_alike = await _find(runtime, INSIDE, "Patient", *criteria)
     found = [one["id"] for one in born_alike if traits_of_patient(one) == traits and one.get("active") is not False]
     return f"Patient/{found[0]}" if len(found) == 1 else ""
+
+
+def patient_id_of(runtime: Runtime) -> Callable[[str], Awaitable[str]]:
+    """Return what finds the patient whom a CX with an INS number names: his id, or ""."""
+
+    async def patient_id(cx: str) -> str:
+        number, system = hl7v2.part(hl7v2.components(cx), 1), hl7v2.cx_to_identifier(cx).get("system", "")
+        reference = await _reference(runtime, "Patient", [system], number) if system in INS_SYSTEMS else ""
+        return reference.partition("/")[2]
+
+    return patient_id
 
 
 async def _tell(runtime: Runtime, emergency: Emergency) -> None:

@@ -121,6 +121,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "others for patients. It names where their secrets are, and holds none."
         ),
     ] = ""
+    xds_repository: Annotated[
+        str,
+        Meta(
+            pattern="^([0-2](\\.(0|[1-9][0-9]*))+)?$",
+            description="OID of this server as an XDS repository, which opens the SOAP addresses /xds/registry and "
+            "/xds/repository. Empty: there are none.",
+        ),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

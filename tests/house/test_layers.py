@@ -22,7 +22,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
     "documents": ("foundation", "access", "interactions", "mappings", "storage.store", "validation"),
-    "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "smart"),
+    "xds": ("foundation", "interactions", "mappings", "access.grant"),
+    "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "xds", "smart"),
 }
 COMPOSERS = ("app", "commands", "conformance", "directory", "__main__", "__init__")
 """The composition root and the command line may know everyone; nobody imports them but each other."""

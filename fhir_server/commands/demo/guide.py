@@ -24,6 +24,10 @@ class Guide(msgspec.Struct, frozen=True):
     registration: str
     launch: str
     documents: tuple[str, ...]
+    xds: str
+    xds_repository: str
+    seal: str
+    """Private key and certificate, PEM, with which a VIHF is signed."""
 
 
 def tell(guide: Guide, console: Console) -> None:
@@ -53,6 +57,7 @@ def _tell_software(guide: Guide, console: Console) -> None:
             f'curl -H "Authorization: Bearer $SYSTEM_TOKEN" {guide.base}/Patient/dominique',
             f"curl -u {host.client_id}:{host.secret} -d user=dr.martin -d patient=dominique {guide.launch}",
             f"curl -H 'Content-Type: application/json' -d @app.json {guide.registration}",
+            f"XDS.b: {guide.xds}/registry?wsdl {guide.xds}/repository?wsdl (VIHF: {guide.seal})",
         ],
         console,
     )

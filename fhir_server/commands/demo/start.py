@@ -14,6 +14,7 @@ from fhir_server.app import Deployment
 from fhir_server.commands import serve
 from fhir_server.commands.demo.guide import Guide, tell
 from fhir_server.commands.demo.people import add_people
+from fhir_server.commands.demo.seal import REPOSITORY, make_seal
 from fhir_server.commands.demo.software import APP, LABORATORY, register_software
 from fhir_server.commands.identity.clients import write_private
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
@@ -35,6 +36,7 @@ def run(settings: Settings, console: Console) -> None:
     brands = folder / "brands.json"
     brands.write_bytes(_file("brands.json"))
     settings = replace(settings, data=str(folder), brands=settings.brands or str(brands), name=_name(settings))
+    settings = replace(settings, xds_repository=settings.xds_repository or REPOSITORY)
     listener = serve.bind(settings)
     deployment = replace(serve.deployment_of(settings, listener), is_sandbox=True)
     with console.status("Making the population…"):
@@ -66,6 +68,7 @@ async def populate(deployment: Deployment, folder: Path) -> Guide:
         await authorization.open()
         software = await register_software(authorization, folder)
         people = await add_people(authorization.users)
+        seal = await make_seal(runtime.store, folder)
     for name in ("biologie.xml", "vaccination.xml"):
         (folder / name).write_bytes(_file(name))
     return Guide(
@@ -83,6 +86,9 @@ async def populate(deployment: Deployment, folder: Path) -> Guide:
         registration=f"{deployment.origin}{REGISTRATION_PATH}",
         launch=f"{deployment.origin}/oauth/launch",
         documents=tuple(str(folder / name) for name in ("biologie.xml", "vaccination.xml")),
+        xds=f"{deployment.origin}/xds",
+        xds_repository=deployment.settings.xds_repository,
+        seal=str(seal),
     )
 
 

@@ -58,6 +58,11 @@ async def keep(store: Store, emergency: Emergency) -> None:
     await store.transact(work)
 
 
+async def is_kept(store: Store, family_id: str) -> bool:
+    """Say whether an opening was kept already."""
+    return await store.record(_KIND, family_id) is not None
+
+
 async def emergencies(store: Store) -> list[Emergency]:
     """Return every opening, oldest first, for review."""
     found = [msgspec.json.decode(content, type=Emergency) for _, content in await store.records(_KIND)]

@@ -1,0 +1,1 @@
+"""Which establishments may sign the assertions of SOAP messages: the verbs `vihf`."""
