@@ -3,7 +3,7 @@
 Spec: codesystem.html, codesystem-concept-properties.html, codesystem-operation-validate-code.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -101,13 +101,14 @@ class CodeSystem:
         self.language = str(resource.get("language", ""))
         self.value_set = str(resource.get("valueSet", ""))
         self.is_hierarchy_of_kinds = str(resource.get("hierarchyMeaning", "")) in SUBSUMING
-        self.concepts = {concept.code: concept for concept in _concepts(resource)}
-        self.children: dict[str, list[str]] = {}
+        self.concepts: Mapping[str, Concept] = {concept.code: concept for concept in _concepts(resource)}
+        children: dict[str, list[str]] = {}
         for concept in self.concepts.values():
             for parent in concept.parents:
-                self.children.setdefault(parent, []).append(concept.code)
+                children.setdefault(parent, []).append(concept.code)
+        self.children: Mapping[str, Sequence[str]] = children
         folds = resource.get("caseSensitive") is not True
-        self._folded = {code.casefold(): code for code in reversed(self.concepts)} if folds else {}
+        self._folded = {code.casefold(): code for code in reversed(list(self.concepts))} if folds else {}
 
     @property
     def is_complete(self) -> bool:
@@ -118,6 +119,10 @@ class CodeSystem:
         """Return the concept of a code, None when it is not here."""
         found = self.concepts.get(code)
         return found or self.concepts.get(self._folded.get(code.casefold(), ""))
+
+    def candidates(self, filters: Sequence[Mapping[str, Any]], text: str = "") -> Iterable[Concept]:
+        """Return the concepts that may pass filters and hold the words of a text; here all of them."""
+        return self.concepts.values()
 
     def lookup(self, code: str) -> Concept:
         """Return the concept of a code; raise NotFound (404) when it is not here."""

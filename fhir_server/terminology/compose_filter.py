@@ -9,7 +9,10 @@ from typing import Any, Final
 from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.terminology.bounded_regex import regex
 from fhir_server.terminology.code_system import CodeSystem, Concept
+from fhir_server.terminology.ecl import select
 
+EXPRESSION: Final = frozenset({"constraint", "expression"})
+"""The names under which SNOMED CT takes an expression (snomedct.html)."""
 Test = Callable[[Concept], bool]
 CODE: Final = frozenset({"code", "concept"})
 """The names of the property that is the concept itself."""
@@ -24,6 +27,9 @@ def filter_test(code_system: CodeSystem, definition: Mapping[str, Any]) -> Test:
             raise Unprocessable(f"The hierarchy of {code_system.url} is not one of kinds: {operator!r} has no meaning.")
         codes = make(code_system, value)
         return lambda concept: (concept.code in codes) is (operator != "is-not-a")
+    if name in EXPRESSION and operator == "=":
+        selected = select(code_system, value)
+        return lambda concept: concept.code in selected
     plain = _PLAIN.get(operator)
     if plain is None:
         raise Unprocessable(f"The filter operator {operator!r} is none of FHIR R4.")
@@ -37,7 +43,7 @@ def _values(code_system: CodeSystem, concept: Concept, name: str) -> list[str]:
     if name == "parent":
         return list(concept.parents)
     if name == "child":
-        return code_system.children.get(concept.code, [])
+        return list(code_system.children.get(concept.code, ()))
     return [value for value in concept.values(name) if value]
 
 

@@ -14,7 +14,7 @@ import msgspec
 from lxml import etree
 
 from fhir_server.foundation.operation_outcome import TooLarge, Unprocessable
-from fhir_server.terminology.definitions import system_oids
+from fhir_server.terminology.systems import known_systems
 
 MAX_BYTES: Final = 64_000_000
 _SVS: Final = "{urn:ihe:iti:svs:2008}"
@@ -23,16 +23,6 @@ _LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)|\d{4}-\d\d-\d\d")
 _NOT_OF_ID: Final = re.compile(r"[^A-Za-z0-9.-]+")
-SYSTEMS: Final[Mapping[str, str]] = {
-    "2.16.840.1.113883.6.1": "http://loinc.org",
-    "2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
-    "2.16.840.1.113883.6.8": "http://unitsofmeasure.org",
-    "2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
-    "2.16.840.1.113883.6.96": "http://snomed.info/sct",
-    "1.0.3166.1.2.2": "urn:iso:std:iso:3166",
-}
-"""Systems whose URL the specification tells (terminologies-systems.html), beside those that it defines itself."""
-
 Node = etree._Element
 
 
@@ -52,7 +42,7 @@ def import_value_sets(content: bytes, systems: Mapping[str, str] | None = None) 
 
     Other systems keep their OID, as `urn:oid:`. Raises UnreadableValueSet (422) or TooLarge (413).
     """
-    known = {**system_oids(), **SYSTEMS, **(systems or {})}
+    known = {**known_systems(), **(systems or {})}
     found = list(_root(content).iter(*_VALUE_SETS))
     if not found:
         raise UnreadableValueSet("The file holds no ValueSet of urn:ihe:iti:svs:2008.")

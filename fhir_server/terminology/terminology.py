@@ -13,6 +13,8 @@ from fhir_server.terminology.code_system import CodeSystem, Concept, Validation,
 from fhir_server.terminology.concept_map import Between, Ends, Match, Question, ends_of, translate
 from fhir_server.terminology.grammars import GRAMMARS
 from fhir_server.terminology.implicit import implicit_value_set
+from fhir_server.terminology.systems import system_url
+from fhir_server.terminology.tables.folder import Tables
 from fhir_server.terminology.value_set import Definition, Grammar, Member, Unexpandable, ValueSet
 
 Resolve = Callable[[str, str], Mapping[str, Any] | None]
@@ -35,10 +37,17 @@ class Terminology:
     """
 
     def __init__(
-        self, resolve: Resolve, grammars: Mapping[str, Grammar] | None = None, listed: Listed | None = None
+        self,
+        resolve: Resolve,
+        grammars: Mapping[str, Grammar] | None = None,
+        listed: Listed | None = None,
+        tables: Tables | None = None,
     ) -> None:
         self._resolve = resolve
         self._listed = listed
+        self._tables = tables
+        if tables is not None:
+            tables.listeners.append(self.forget)
         self._grammars = {**GRAMMARS, **(grammars or {})}
         self._code_systems: BoundedCache[str, CodeSystem] = BoundedCache(_KEPT_CONCEPTS)
         self._value_sets: BoundedCache[str, ValueSet] = BoundedCache(_KEPT_VALUE_SETS)
@@ -63,7 +72,11 @@ class Terminology:
         return self._grammars.get(system)
 
     def code_system(self, canonical: str) -> CodeSystem | None:
-        """Return a code system, None when it is not here."""
+        """Return a code system, None when it is not here; an OID stands for the URL of the same system."""
+        canonical = system_url(canonical)
+        tabled = self._tables.find(canonical) if self._tables is not None else None
+        if tabled is not None:
+            return tabled
         kept = self._code_systems.get(canonical)
         if kept is None and (resource := self.resource(canonical, "CodeSystem")) is not None:
             kept = CodeSystem(resource)
@@ -130,9 +143,10 @@ class Terminology:
         code_system = self.code_system(system)
         return None if code_system is None else code_system.subsumes(above, below)
 
-    def members(self, value_set: str | Definition) -> Iterator[Member]:
+    def members(self, value_set: str | Definition, text: str = "") -> Iterator[Member]:
         """Yield the members of a value set as they are found, so that a caller may pause between two.
 
+        With a text, members that do not hold its words may be left out.
         Raises NotFound (404) when it is not here, Unexpandable (422) when something it is made of is not, TooCostly
         (403) when it has more than MAX_MEMBERS.
         """
@@ -145,12 +159,12 @@ class Terminology:
         if found is None:
             raise NotFound(f"The value set {value_set} is not here: add a package that holds it.")
         members: list[Member] = []
-        for member in found.members():
+        for member in found.members(text):
             if len(members) >= MAX_MEMBERS:
                 raise TooCostly(f"The value set {found.url} has more than {MAX_MEMBERS} codes: choose a narrower one.")
             members.append(member)
             yield member
-        if key:
+        if key and not text:
             self._members.put(key, tuple(members), len(members) + 1)
 
     def expand(self, value_set: str) -> Mapping[str, Collection[str]]:

@@ -14,8 +14,8 @@ import msgspec
 from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unprocessable
 from fhir_server.terminology.code_system import CodeSystem, Concept, Designation, designated, designations
 from fhir_server.terminology.compose_filter import Test, filter_test
+from fhir_server.terminology.systems import OID, system_url
 
-OID: Final = "urn:oid:"
 MAX_NESTING: Final = 16
 """Levels of value sets that include each other."""
 MAX_INCLUDED: Final = 1_000
@@ -101,8 +101,11 @@ class ValueSet:
                 if listed.get("code") == code and "display" in listed:
                     yield listed["display"]
 
-    def members(self) -> Iterator[Member]:
-        """Yield the members, each once; raise Unexpandable (422) when something they are made of is not here."""
+    def members(self, text: str = "") -> Iterator[Member]:
+        """Yield the members, each once; raise Unexpandable (422) when something they are made of is not here.
+
+        With a text, members that do not hold its words may be left out, where that is quicker.
+        """
         if not self._compose:
             yield from self._expansion()
             return
@@ -110,7 +113,7 @@ class ValueSet:
         only_active = self._compose.get("inactive") is False
         excluded = self._excluded()
         for part in self._parts("include"):
-            for member in self._included(part):
+            for member in self._included(part, text):
                 key = (member.system, member.code)
                 if key not in seen and not (only_active and member.is_inactive) and not excluded(*key):
                     seen.add(key)
@@ -134,7 +137,7 @@ class ValueSet:
         """Tell whether one include or exclude selects a code: all its conditions hold."""
         answers: list[bool | None] = []
         if "system" in part:
-            if system not in ("", part["system"]):
+            if system and system != part["system"] and system_url(system) != system_url(part["system"]):
                 return self._perhaps(part, system, code)
             answers.append(self._selected(part, code))
         answers.extend(self._nested(url).contains(system, code) for url in part.get("valueSet", ()))
@@ -227,11 +230,11 @@ class ValueSet:
         concept = code_system.find(code) if code_system else None
         return None if concept is None else not concept.is_inactive
 
-    def _included(self, part: Definition) -> Iterator[Member]:
+    def _included(self, part: Definition, text: str) -> Iterator[Member]:
         urls = part.get("valueSet", ())
         if "system" not in part and not urls:
             return
-        members = self._of_system(part) if "system" in part else self._nested(urls[0]).members()
+        members = self._of_system(part, text) if "system" in part else self._nested(urls[0]).members(text)
         others = [self._nested(url) for url in (urls if "system" in part else urls[1:])]
         for member in members:
             answer = _all(other.contains(member.system, member.code) for other in others)
@@ -240,7 +243,7 @@ class ValueSet:
             if answer:
                 yield member
 
-    def _of_system(self, part: Definition) -> Iterator[Member]:
+    def _of_system(self, part: Definition, text: str) -> Iterator[Member]:
         code_system = self._sources.code_system(_canonical(part))
         if "concept" in part:
             yield from (_of_list(part, found, code_system) for found in part["concept"])
@@ -250,7 +253,7 @@ class ValueSet:
         if not code_system.is_complete:
             raise Unexpandable(f"Only a part of {code_system.url} is here ({code_system.content}): it has more codes.")
         tests = self._tests(code_system, part)
-        for concept in code_system.concepts.values():
+        for concept in code_system.candidates(part.get("filter", ()), text):
             if all(test(concept) for test in tests):
                 yield _of_concept(code_system, concept)
 
@@ -261,7 +264,7 @@ class _Endless(ValueSet):
     def contains(self, system: str, code: str) -> bool | None:
         return None
 
-    def members(self) -> Iterator[Member]:
+    def members(self, text: str = "") -> Iterator[Member]:
         raise TooCostly(f"The value set {self.url} includes itself, or too many others.")
 
 

@@ -55,7 +55,7 @@ def _expand(request: Request, runtime: Runtime, stored: Resource | None) -> dict
     definition: Mapping[str, Any] = (
         terminology.value_set(value_set) if isinstance(value_set, str) else value_set
     ) or {}
-    found = list(terminology.members(value_set))
+    found = list(terminology.members(value_set, asked.text("filter")))
     identifier = f"urn:uuid:{runtime.new_id()}"
     return expansion(definition, found, _parameters(asked), identifier, format_instant(runtime.now()))
 
