@@ -5,13 +5,14 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fhir_server.asgi.pages.app_state import app_state_routes
 from fhir_server.asgi.pages.discovery import discovery_routes
 from fhir_server.asgi.pages.home import home_routes
 from fhir_server.asgi.pages.oauth import oauth_routes
+from fhir_server.asgi.pages.openapi import FILES_PATH, openapi_routes
 from fhir_server.asgi.pages.person.account import account_routes
 from fhir_server.asgi.pages.person.approvals import approvals_routes
 from fhir_server.asgi.pages.person.second_factor import second_factor_routes
@@ -49,11 +50,17 @@ def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
     `name` is what the operator calls the server.
     """
     app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
-    for routes in ROUTES:
-        app.include_router(routes(authorization))
-    app.include_router(home_routes(authorization, name))
+    for router in routers_of(authorization, name):
+        app.include_router(router)
     for refusal, answer in REFUSALS.items():
         app.add_exception_handler(refusal, answer)
     app.add_middleware(Limited, authorization=authorization)
-    app.mount("/pages", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.mount(FILES_PATH, StaticFiles(directory=Path(__file__).parent / "static"))
     return app
+
+
+def routers_of(authorization: Authorization, name: str) -> list[APIRouter]:
+    """Return all routes outside the FHIR base, page by page; the last one describes them."""
+    routers = [*(routes(authorization) for routes in ROUTES), home_routes(authorization, name)]
+    routers.append(openapi_routes(routers, authorization.base_url))
+    return routers

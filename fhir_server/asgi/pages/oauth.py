@@ -27,7 +27,10 @@ def oauth_routes(authorization: Authorization) -> APIRouter:
     """Return the routes of the endpoints that clients post to."""
     routes = APIRouter(prefix="/oauth")
     for name, endpoint in ENDPOINTS.items():
-        routes.add_api_route(f"/{name}", _post(authorization, endpoint), methods=["POST"], response_model=None)
+        summary = (endpoint.__doc__ or name).partition("\n")[0]
+        routes.add_api_route(
+            f"/{name}", _post(authorization, endpoint), methods=["POST"], summary=summary, response_model=None
+        )
         routes.add_api_route(f"/{name}", _preflight(authorization), methods=["OPTIONS"], response_model=None)
     return routes
 

@@ -39,7 +39,11 @@ def registration_routes(authorization: Authorization) -> APIRouter:
         return {**information, "registration_client_uri": address}
 
     own = REGISTRATION_PATH + "/{client_id}"
-    routes.add_api_route(REGISTRATION_PATH, register, methods=["POST"], response_model=None)
-    routes.add_api_route(own, read, methods=["GET"], response_model=None)
-    routes.add_api_route(own, delete, methods=["DELETE"], response_model=None)
+    metadata = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+    for path, method, answer, summary, more in (
+        (REGISTRATION_PATH, "POST", register, "Register an app by its metadata (RFC 7591).", metadata),
+        (own, "GET", read, "Return an app's registration to the app (RFC 7592).", None),
+        (own, "DELETE", delete, "End an app's registration (RFC 7592).", None),
+    ):
+        routes.add_api_route(path, answer, methods=[method], summary=summary, openapi_extra=more, response_model=None)
     return routes
