@@ -21,6 +21,7 @@ from fhir_server.commands.options import (
 )
 from fhir_server.commands.packaging.verbs import package
 from fhir_server.commands.proving.verbs import audit
+from fhir_server.commands.terminology.verbs import terminology
 from fhir_server.commands.xds.verbs import vihf
 
 application = typer.Typer(
@@ -31,6 +32,7 @@ application = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 application.add_typer(package, name="package")
+application.add_typer(terminology, name="terminology")
 application.add_typer(client, name="client")
 application.add_typer(user, name="user")
 application.add_typer(keys, name="keys")

@@ -19,7 +19,7 @@ from fhir_server.asgi.soap import Face, GrantOfAssertion, soap_app
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.profiling import profiling_of
 from fhir_server.conformance.publish import own_parameters, publish
-from fhir_server.conformance.terminology import terminology_of
+from fhir_server.conformance.terminology import tables_of, terminology_of
 from fhir_server.directory import outside_of, patient_id_of
 from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
@@ -93,7 +93,7 @@ def runtime_of(
 ) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
     settings, base_urls = deployment.settings, (deployment.base_url,)
-    terminology = terminology_of(canonicals)
+    terminology = terminology_of(canonicals, tables_of(settings))
     refuses_unknown = settings.unknown_profiles == "refuse"
     return Runtime(
         store=store,

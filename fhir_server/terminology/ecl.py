@@ -48,9 +48,7 @@ class _Reader:
         return tokens
 
     def refusal(self) -> Unprocessable:
-        return Unprocessable(
-            f"The expression {self.expression[:200]!r} is not of the plain part of ECL understood here."
-        )
+        return Unprocessable(f"The expression {self.expression[:200]!r} is not in the part of ECL that is understood.")
 
     def compound(self, depth: int) -> Codes:
         if depth > MAX_NESTING:
@@ -68,22 +66,22 @@ class _Reader:
         return found
 
     def operand(self, depth: int) -> Codes:
-        token = self.tokens.pop() if self.tokens else ""
-        if token == "(":
+        sign = self.tokens.pop() if self.tokens else ""
+        if sign == "(":
             found = self.compound(depth + 1)
             if not self.tokens or self.tokens.pop() != ")":
                 raise self.refusal()
             return found
-        if token == "*":
+        if sign == "*":
             return frozenset(self.code_system.concepts)
-        if token in _AROUND:
+        if sign in _AROUND:
             code = self.tokens.pop() if self.tokens else ""
             if not code.isdecimal():
                 raise self.refusal()
-            return _AROUND[token](self.code_system, code)
-        if not token.isdecimal():
+            return _AROUND[sign](self.code_system, code)
+        if not sign.isdecimal():
             raise self.refusal()
-        return frozenset({token}) & self.code_system.concepts.keys()
+        return frozenset({sign}) & self.code_system.concepts.keys()
 
 
 def _right_below(code_system: CodeSystem, code: str) -> Codes:

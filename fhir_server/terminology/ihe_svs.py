@@ -82,8 +82,9 @@ def _imported(node: Node, systems: Mapping[str, str]) -> Imported:
         "name": name,
         "title": name,
         "status": "retired" if node.get("dateFin") else "active",
-        "compose": {"include": _includes(node, systems, issues)},
     }
+    if included := _includes(node, systems, issues):
+        resource["compose"] = {"include": included}
     return Imported(resource, tuple(issues))
 
 

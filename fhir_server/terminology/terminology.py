@@ -150,6 +150,7 @@ class Terminology:
         Raises NotFound (404) when it is not here, Unexpandable (422) when something it is made of is not, TooCostly
         (403) when it has more than MAX_MEMBERS.
         """
+        self._refresh()
         key = value_set if isinstance(value_set, str) else ""
         kept = self._members.get(key) if key else None
         if kept is not None:
@@ -216,7 +217,12 @@ class Terminology:
             raise BadRequest(f"What is above or below {code!r} of {system} is not known here: name the codes.")
         return found
 
+    def _refresh(self) -> None:
+        if self._tables is not None:
+            self._tables.refresh()
+
     def _open(self, value_set: str | Definition) -> ValueSet | None:
+        self._refresh()
         if not isinstance(value_set, str):
             return ValueSet(value_set, self)
         kept = self._value_sets.get(value_set)

@@ -35,9 +35,10 @@ class Claml:
         self._version = version or told
 
     def _head(self) -> tuple[str, str]:
+        found = "", ""
         for node in self._nodes("Title"):
-            return "".join(node.itertext()).strip() or (node.get("name") or ""), node.get("version") or ""
-        return "", ""
+            found = "".join(node.itertext()).strip() or (node.get("name") or ""), node.get("version") or ""
+        return found
 
     def system(self) -> dict[str, Any]:
         """See Source.system."""

@@ -76,13 +76,10 @@ class SnomedCt:
             yield code, "property", ("moduleId", "valueCode", module)
             yield code, "property", ("sufficientlyDefined", "valueBoolean", status == DEFINED)
         for row in _rows(self._relationships):
-            if row[2] == "1":
-                is_above = row[7] == IS_A
-                yield (
-                    row[4],
-                    "parent" if is_above else "property",
-                    row[5] if is_above else (row[7], "valueCode", row[5]),
-                )
+            if row[2] == "1" and row[7] == IS_A:
+                yield row[4], "parent", row[5]
+            elif row[2] == "1":
+                yield row[4], "property", (row[7], "valueCode", row[5])
         yield from self._texts()
 
     def _texts(self) -> Iterator[Fact]:

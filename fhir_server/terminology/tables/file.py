@@ -52,6 +52,8 @@ class Table:
             if bytes(self._view[: len(MAGIC)]) != MAGIC:
                 raise ValueError
             header = msgspec.json.decode(self._view[start : start + size], type=Header)
+            if any(low + size > len(self._view) for low, size in header.sections.values()):
+                raise ValueError
             self._sections = {name: self._view[low : low + size] for name, (low, size) in header.sections.items()}
             numbers = {name: self._sections[name].cast("I") for name in _NUMBERS}
             self._codes, self._rows, self._texts = (self._sections[name] for name in ("codes", "rows", "texts"))

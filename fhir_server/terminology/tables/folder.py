@@ -32,18 +32,19 @@ class Tables:
 
     def find(self, canonical: str) -> TabledCodeSystem | None:
         """Return the code system of `url` or `url|version`; without a version the latest."""
-        self._refresh()
+        self.refresh()
         url, _, version = canonical.partition("|")
         versions = self._systems.get(url, {})
         return versions.get(version) if version else versions[max(versions)] if versions else None
 
     def systems(self) -> Iterator[dict[str, Any]]:
         """Yield the CodeSystem resource, without concepts, of each table."""
-        self._refresh()
+        self.refresh()
         for versions in self._systems.values():
             yield from (found.described for found in versions.values())
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the folder again when it has changed, and tell the listeners."""
         try:
             changed = self.folder.stat().st_mtime_ns
         except OSError:
