@@ -183,8 +183,12 @@ def test_implicit_value_sets() -> None:
     known = terminology()
     assert [member.code for member in known.members(f"{ANIMALS}?fhir_vs")] == ALL
     assert [member.code for member in known.members(f"{ANIMALS}?fhir_vs=isa/bird")] == ["bird", "emu"]
-    for url in ("http://snomed.info/sct?fhir_vs=ecl/<1", "http://loinc.org/vs/LL1", "http://loinc.org/vs"):
+    for url in ("http://loinc.org/vs/LG1", "http://loinc.org/vs/LL1", "http://loinc.org/vs"):
         assert known.contains(url, "http://loinc.org", "1") is None
+    for question in ("=ecl/<100001", "=refset/100001", ""):
+        assert known.contains(f"http://snomed.info/sct?fhir_vs{question}", "http://snomed.info/sct", "100001") is None
+    french = "https://mos.esante.gouv.fr/NOS/TRE_X/FHIR/TRE-X"
+    assert known.contains(f"{french}?vs", french, "1") is None
     assert known.contains("http://snomed.info/sct?fhir_vs", ANIMALS, "bird") is False
 
 
