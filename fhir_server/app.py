@@ -25,7 +25,7 @@ from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
 from fhir_server.search.extract import Extractor
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.brands import default_brands, read_brands
@@ -64,9 +64,22 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def open_store(settings: Settings) -> SqliteStore:
-    """Return the store of the settings, not yet opened."""
-    return SqliteStore(Path(settings.data) / "fhir.sqlite")
+def open_store(settings: Settings) -> Store:
+    """Return the store of the settings, not yet opened. Raises SettingsRefused when its driver is not installed."""
+    return store_at(settings.store or settings.data)
+
+
+def store_at(place: str) -> Store:
+    """Return the store of a connection string or a folder, not yet opened. Raises SettingsRefused."""
+    if "://" not in place:
+        return SqliteStore(Path(place) / "fhir.sqlite")
+    try:
+        from fhir_server.storage.mongodb import MongoStore
+    except ImportError as error:
+        raise SettingsRefused(
+            "store names a MongoDB: install its driver (pip install 'fhir-server[mongodb]')."
+        ) from error
+    return MongoStore(place)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -87,7 +100,7 @@ def limits_of(settings: Settings) -> Limits:
 
 def runtime_of(
     deployment: Deployment,
-    store: SqliteStore,
+    store: Store,
     canonicals: Canonicals,
     oauth_uris: tuple[tuple[str, str], ...] = (),
 ) -> Runtime:

@@ -35,6 +35,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         8080
     )
     data: Annotated[str, Meta(description="Folder of the embedded store; made when missing.")] = "./data"
+    store: Annotated[
+        str,
+        Meta(
+            description="Connection string of a MongoDB replica set or sharded cluster "
+            "(mongodb://a,b,c/fhir?replicaSet=rs). Empty: the embedded store in `data`."
+        ),
+    ] = ""
     workers: Annotated[
         int, Meta(ge=1, le=64, description="Server processes on one port; one writes at a time, all of them read.")
     ] = 1
@@ -203,6 +210,14 @@ def load(
     return settings, sources
 
 
+def shown_store(settings: Settings) -> str:
+    """Return where the store is, for people to read: a connection string without user, password and options."""
+    if not settings.store:
+        return settings.data
+    scheme, _, rest = settings.store.partition("://")
+    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -211,6 +226,8 @@ def find_mistakes(settings: Settings) -> list[str]:
     mistakes = []
     if settings.open and settings.host not in LOOPBACK:
         mistakes.append(f"open needs a loopback host (127.0.0.1), and host is {settings.host}.")
+    if settings.store and not settings.store.startswith(("mongodb://", "mongodb+srv://")):
+        mistakes.append("store must start with mongodb:// (or mongodb+srv://), or be empty.")
     if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
         mistakes.append(f"public_url must start with https:// (or http:// for tests), and is {settings.public_url}.")
     if settings.public_url.endswith(("/", "/fhir")):

@@ -15,6 +15,7 @@ from fhir_server.asgi.body import Receive
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Runtime
 from fhir_server.interactions.trail import BACKLOG, drain
+from fhir_server.storage.lease import Lease
 
 LOG: Final = logging.getLogger("fhir_server")
 IDLE_SECONDS: Final = 2.0
@@ -66,12 +67,17 @@ async def lifespan(life: Life, receive: Receive, send: Send) -> None:
 
 
 async def drain_when_idle(runtime: Runtime, pulse: Pulse) -> None:
-    """Turn journal entries into AuditEvents while nobody asks, or while too many wait; until cancelled."""
+    """Turn journal entries into AuditEvents while nobody asks, or while too many wait; until cancelled.
+
+    Of several processes on one store, the one that holds the lease does.
+    """
+    lease = Lease(runtime.store, "audit trail", runtime.now)
     while True:
         before = pulse.requests
         await asyncio.sleep(IDLE_SECONDS)
         try:
-            await _drain_while(runtime, pulse, before)
+            if await runtime.store.journal_length() and await lease.take():
+                await _drain_while(runtime, pulse, before)
         except FhirError:
             LOG.exception("the audit trail could not be drained; it is tried again")
 

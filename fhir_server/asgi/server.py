@@ -15,6 +15,7 @@ from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
 from fhir_server.asgi.deadline import Deadline
 from fhir_server.asgi.encoding import compress, decompress
+from fhir_server.asgi.health import Health
 from fhir_server.asgi.lifespan import Beside, Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
 from fhir_server.foundation.operation_outcome import FhirError, NotFound, Unavailable
@@ -76,7 +77,7 @@ def fhir_api(api: Api) -> App:
     mount = path_of(api.base_url)
     start = len(mount)
     served = Served(api, Origins(api.origins, api.origins_of), Deadline(api.runtime.limits.request_seconds))
-    pulse = Pulse()
+    pulse, health = Pulse(), Health(api.runtime)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -92,6 +93,8 @@ def fhir_api(api: Api) -> App:
             except Disconnected:
                 return
             await _send(reply, scope, send)
+        elif kind == "http" and (told := await health.answer(path, scope["method"])) is not None:
+            await _send(told, scope, send)
         elif api.fallback is not None:
             await api.fallback(scope, receive, send)
         elif kind == "http":

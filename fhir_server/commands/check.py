@@ -9,7 +9,7 @@ from rich.table import Table
 
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.foundation.operation_outcome import FhirError
-from fhir_server.settings import Settings, descriptions
+from fhir_server.settings import Settings, descriptions, shown_store
 from fhir_server.smart.brands import read_brands
 from fhir_server.smart.providers.configured import read_providers
 
@@ -19,7 +19,7 @@ def show(settings: Settings, sources: dict[str, str], console: Console) -> None:
     table = Table("setting", "value", "from", "meaning", title="Effective settings")
     texts = descriptions()
     for name in Settings.__struct_fields__:
-        value = getattr(settings, name)
+        value = shown_store(settings) if name == "store" and settings.store else getattr(settings, name)
         origin = sources[name]
         table.add_row(name, str(value), origin if origin == "default" else f"[bold]{origin}[/bold]", texts[name])
     console.print(table)

@@ -13,7 +13,8 @@ from fhir_server.commands.local import opened
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.governance import index_rows
 from fhir_server.interactions.request import Runtime
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, SettingsRefused
+from fhir_server.storage.lease import Lease
 from fhir_server.storage.store import Search, Transaction
 
 GROUP = 200
@@ -36,6 +37,9 @@ def run(settings: Settings, console: Console) -> None:
 
 async def _run(settings: Settings, console: Console) -> int:
     async with opened(settings) as runtime:
+        lease = Lease(runtime.store, KIND, runtime.now)
+        if not await lease.take():
+            raise SettingsRefused("Another reindex of this store is running: let it finish, or wait half a minute.")
         counted = await runtime.store.search(Search("", limit=0, needs_total=True))
         kept = await runtime.store.record(KIND, KEY)
         state = msgspec.json.decode(kept, type=State) if kept is not None else State()
@@ -46,8 +50,9 @@ async def _run(settings: Settings, console: Console) -> int:
             while (following := await _index_group(runtime, state)) is not None:
                 state = following
                 progress.update(task, completed=state.done)
-                if not state.cursor:
+                if not state.cursor or not await lease.take():
                     break
+        await lease.give_up()
     return state.done
 
 

@@ -11,7 +11,7 @@ from uvicorn.supervisors import Multiprocess
 
 from fhir_server.app import DEPLOYMENT_VARIABLE, Deployment, create
 from fhir_server.asgi.server import App
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, shown_store
 
 BACKLOG = 2048
 
@@ -37,7 +37,7 @@ def announce(deployment: Deployment, console: Console) -> None:
     """Say where the server listens, and loudly when it asks nobody who he is."""
     base = f"{deployment.origin}/fhir"
     console.print(
-        f"[bold]FHIR R4[/bold] at [link={base}]{base}[/link]  store: {deployment.settings.data}", soft_wrap=True
+        f"[bold]FHIR R4[/bold] at [link={base}]{base}[/link]  store: {shown_store(deployment.settings)}", soft_wrap=True
     )
     if deployment.settings.open:
         console.print(

@@ -7,7 +7,7 @@ Two suites prove it: `tests/storage/test_contract.py` and `tests/storage/test_me
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -169,6 +169,10 @@ class Store(Reader, Protocol):
         """Finish what was accepted, then close."""
         ...
 
+    async def check(self) -> None:
+        """Raise Unavailable unless what is behind answers now, and has the schema that this server knows."""
+        ...
+
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` alone among writers and make its writes durable; any exception undoes all of them.
 
@@ -178,6 +182,10 @@ class Store(Reader, Protocol):
 
     def journal(self, entry: bytes) -> None:
         """Append an audit entry without waiting: durable within a second."""
+        ...
+
+    async def explain(self, search: Search) -> dict[str, Any]:
+        """Return how a search is answered, in the backend's own words, for operators; raises what `search` does."""
         ...
 
     async def journal_length(self) -> int:

@@ -37,15 +37,15 @@ def wait_until(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def demonstration(folder: Path, *options: str) -> Iterator[Demo]:
-    """A demo of its own, in a folder; whatever it logged was no traceback."""
+def demonstration(folder: Path, *options: str, store_url: str = "") -> Iterator[Demo]:
+    """A demo of its own, in a folder, or its store elsewhere; whatever it logged was no traceback."""
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "fhir_server", "demo", "--port", "0", "--data", str(folder), *options],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONWARNINGS": "default"},
+            env={**os.environ, "PYTHONWARNINGS": "default", "FHIR_SERVER_STORE": store_url},
         )
         try:
             wait_until(folder / "demo" / "demo.json", process)
@@ -60,6 +60,12 @@ def demonstration(folder: Path, *options: str) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with demonstration(tmp_path_factory.mktemp("demo")) as running:
+def store_url() -> str:
+    """Where the demo's store is: its own folder, unless a module says otherwise."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, store_url: str) -> Iterator[Demo]:
+    with demonstration(tmp_path_factory.mktemp("demo"), store_url=store_url) as running:
         yield running

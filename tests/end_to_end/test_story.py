@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 
 from tests.end_to_end.conftest import Demo
 from tests.end_to_end.people import person_token
+from tests.storage.mongod import database_of
 
 INS = "urn:oid:1.2.250.1.213.1.4.10|279035121518989"
 TSH = "http://loinc.org|3016-3"
@@ -37,13 +38,19 @@ class Story:
     vaccination = ""
 
 
+@pytest.fixture(scope="module", params=["sqlite", "mongodb"])
+def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The whole story is played on each backend."""
+    return database_of(tmp_path_factory.mktemp("story"), "story") if request.param == "mongodb" else ""
+
+
 @pytest.fixture(scope="module")
-def story() -> Story:
+def story(store_url: str) -> Story:
     return Story()
 
 
 @pytest.fixture(scope="module")
-def tokens() -> dict[str, str]:
+def tokens(store_url: str) -> dict[str, str]:
     return {}
 
 

@@ -18,12 +18,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "search": ("foundation", "fhirpath"),
     "storage": ("foundation", *(f"search.{name}" for name in SEARCH_FOR_STORAGE)),
     "access": ("foundation", "search"),
-    "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "access"),
+    "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "storage.lease", "access"),
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
     "documents": ("foundation", "access", "interactions", "mappings", "storage.store", "validation"),
     "xds": ("foundation", "interactions", "mappings", "access.grant"),
-    "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "xds", "smart"),
+    "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "xds", "smart", "storage.lease"),
 }
 COMPOSERS = ("app", "commands", "conformance", "directory", "__main__", "__init__")
 """The composition root and the command line may know everyone; nobody imports them but each other."""

@@ -24,6 +24,7 @@ from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.smart.configuration import REGISTRATION_PATH
+from fhir_server.storage.store import Search
 
 MARK = ".fhir-server-demo"
 STRANGERS = 8
@@ -60,6 +61,8 @@ def make_folder(folder: Path) -> None:
 async def populate(deployment: Deployment, folder: Path) -> Guide:
     """Store the population, the clients and the users, and return what a person needs to use them."""
     async with opened(deployment.settings) as runtime:
+        if (await runtime.store.search(Search("", limit=1))).versions:
+            raise SettingsRefused("The store holds resources already: give the demo an empty one.")
         for name in ("population.json", "sandbox.json"):
             await _transact(runtime, fhir_json.parse(_file(name)))
         for bundle in Population(seed=7).bundles(STRANGERS, observations=10):

@@ -64,6 +64,23 @@ async def migrate(connection: Connection) -> bytes:
     return await _secret(connection)
 
 
+async def check(connection: Connection) -> None:
+    """Raise Unavailable unless the database answers and has the schema that this server knows."""
+    stored = await connection.meta.find_one({"_id": "schema"})
+    if stored is None or stored["version"] != VERSION:
+        raise Unavailable("The database has another schema than this server: start servers of one version.")
+
+
+async def check_deployment(connection: Connection) -> None:
+    """Raise Unavailable for a single server, which has no transactions."""
+    hello = await connection.client.admin.command("hello")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise Unavailable(
+            "The database is a single mongod: make it a replica set, of one member at least "
+            "(mongod --replSet rs, then rs.initiate()), for transactions need one."
+        )
+
+
 async def _make(connection: Connection) -> None:
     for name, indexes in INDEXES.items():
         try:

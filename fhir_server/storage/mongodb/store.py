@@ -22,7 +22,7 @@ from fhir_server.storage.mongodb.fields import version_of
 from fhir_server.storage.mongodb.history import history as history_of
 from fhir_server.storage.mongodb.journal import Journal
 from fhir_server.storage.mongodb.reading import read, vread
-from fhir_server.storage.mongodb.schema import migrate
+from fhir_server.storage.mongodb.schema import check, check_deployment, migrate
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.mongodb.search import search as search_of
 from fhir_server.storage.mongodb.writing.attempt import Attempts
@@ -45,6 +45,7 @@ class Options(msgspec.Struct, frozen=True):
     search_seconds: float = 10.0
     write_seconds: float = 15.0
     open_seconds: float = 30.0
+    check_seconds: float = 2.0
 
 
 class MongoStore:
@@ -65,6 +66,7 @@ class MongoStore:
         connection = Connection(self._url, "fhir-server")
         try:
             with within(self._options.open_seconds):
+                await check_deployment(connection)
                 secret = await migrate(connection)
         except BaseException:
             await connection.close()
@@ -87,6 +89,11 @@ class MongoStore:
             await parts.journal.close()
         finally:
             await parts.scope.connection.close()
+
+    async def check(self) -> None:
+        """See Store.check."""
+        with self._asking(self._options.check_seconds) as scope:
+            await check(scope.connection)
 
     async def read(self, resource_type: str, resource_id: str, within: Condition = ALWAYS) -> Version | None:
         """See Reader.read."""

@@ -42,6 +42,13 @@ def migrate(connection: Connection) -> None:
         raise
 
 
+def check(connection: Connection) -> None:
+    """Raise Unavailable unless the database answers and has the newest schema."""
+    newest = len(scripts())
+    if _version(connection, newest) < newest:
+        raise Unavailable("The database has an older schema than this server: start the server again.")
+
+
 def _version(connection: Connection, newest: int) -> int:
     version = int(connection.rows("PRAGMA user_version")[0][0])
     application = int(connection.rows("PRAGMA application_id")[0][0])

@@ -22,7 +22,7 @@ from fhir_server.storage.sqlite import record as kept
 from fhir_server.storage.sqlite.connection import Connection, Recorder
 from fhir_server.storage.sqlite.explain import explain
 from fhir_server.storage.sqlite.history import history as history_of
-from fhir_server.storage.sqlite.migration import migrate
+from fhir_server.storage.sqlite.migration import check, migrate
 from fhir_server.storage.sqlite.names import Names
 from fhir_server.storage.sqlite.reading import read, vread
 from fhir_server.storage.sqlite.search import Run
@@ -79,6 +79,10 @@ class SqliteStore:
     async def close(self) -> None:
         """See Store.close."""
         await asyncio.to_thread(self._close)
+
+    async def check(self) -> None:
+        """See Store.check."""
+        check(self._inline.connection)
 
     async def read(self, resource_type: str, resource_id: str, within: Condition = ALWAYS) -> Version | None:
         """See Reader.read."""
