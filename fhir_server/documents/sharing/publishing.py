@@ -19,6 +19,7 @@ from fhir_server.documents.sharing.content import is_cda
 from fhir_server.documents.sharing.metadata import check_metadata
 from fhir_server.documents.sharing.people import People
 from fhir_server.documents.sharing.relations import Relations
+from fhir_server.documents.sharing.signature import Attestation, check_signatures, provenance_of
 from fhir_server.documents.sharing.submission import (
     URI_SYSTEM,
     Document,
@@ -68,10 +69,11 @@ async def publish(request: Request, runtime: Runtime, submission: Submission) ->
     await asyncio.to_thread(check_metadata, submission, problems)
     for one in ready:
         _check_cda(one, problems)
+    attestations = await asyncio.to_thread(check_signatures, submission, problems)
     problems.check()
 
     async def work(transaction: Transaction) -> Published:
-        return await Publishing(request, runtime, transaction).publish(submission, ready)
+        return await Publishing(request, runtime, transaction).publish(submission, ready, attestations)
 
     return await runtime.store.transact(work)
 
@@ -117,7 +119,9 @@ class Publishing(Feeding):
         self._responses: dict[str, Response] = {}
         self._warnings: dict[str, tuple[Issue, ...]] = {}
 
-    async def publish(self, submission: Submission, ready: list[Ready]) -> Published:
+    async def publish(
+        self, submission: Submission, ready: list[Ready], attestations: tuple[Attestation, ...]
+    ) -> Published:
         """Check against what is stored, and store."""
         people = People(self, self._problems)
         patient = await people.patient_of(submission)
@@ -134,6 +138,10 @@ class Publishing(Feeding):
         for folder in submission.folders:
             await self._file(folder, people)
         reference = await self._close(submission, people, documents)
+        stored = {one.document.entry.place: document for one, document in zip(ready, documents, strict=True)}
+        for attestation in attestations:
+            targets = [stored[place] for place in attestation.places]
+            await self.create(provenance_of(attestation, targets, self.runtime.now()), self.new("Provenance"))
         return Published(self._responses, tuple(documents), reference, patient, self._warnings)
 
     async def _check_new(self, ready: Ready, patient: str) -> None:
