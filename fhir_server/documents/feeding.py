@@ -44,14 +44,19 @@ class Feeding:
         self.created: list[str] = []
         self.issues: list[Issue] = []
 
-    async def create(self, resource: Resource, reference: str, request: Request | None = None) -> Response:
-        """Create a resource under `Type/id`, its links replaced; under the caller's own grant when `request` is his."""
+    async def create(
+        self, resource: Resource, reference: str, request: Request | None = None, full_url: str = ""
+    ) -> Response:
+        """Create a resource under `Type/id`, its links replaced; under the caller's own grant when `request` is his.
+
+        Relative links are resolved against the root of the `fullUrl` under which the resource came.
+        """
         resource_type, _, resource_id = reference.partition("/")
         asked = replace(
             request or self.finding.request,
             interaction="create",
             resource_type=resource_type,
-            resource=Links(self.links).relink(resource),
+            resource=Links(self.links).relink(resource, full_url),
             content=b"",
             assigned_id=resource_id,
         )

@@ -15,6 +15,7 @@ from fhir_server.documents.sharing.submission import (
     Resource,
     Submission,
     list_type,
+    resolved,
     typed_identifiers,
     values_at,
 )
@@ -97,7 +98,7 @@ def _check_submission_set(submission: Submission, problems: Problems) -> None:
     if not part.resource.get("entry"):
         problems.add(f"{part.place}.entry", "a submission set without a document or folder says nothing.", _MISSING)
         return
-    items = [_item(entry) for entry in part.resource["entry"]]
+    items = [resolved(_item(entry), part.full_url) for entry in part.resource["entry"]]
     if len(set(items)) < len(items):
         problems.add(f"{part.place}.entry", "the submission set names an item twice.", _WRONG, "duplicate")
     members = [document.entry for document in submission.documents] + list(submission.folders)

@@ -8,7 +8,15 @@ from typing import Any, Final
 from fhir_server.documents.sharing.content import decode
 from fhir_server.documents.sharing.levels import BUNDLES, claimed_level
 from fhir_server.documents.sharing.publishing import Published, publish
-from fhir_server.documents.sharing.submission import Document, Part, Problems, Submission, list_type, values_at
+from fhir_server.documents.sharing.submission import (
+    Document,
+    Part,
+    Problems,
+    Submission,
+    list_type,
+    resolved,
+    values_at,
+)
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import format_instant
 from fhir_server.foundation.operation_outcome import FhirError, Issue, Unprocessable, outcome
@@ -137,7 +145,7 @@ class Gathering:
 
     def _document(self, part: Part) -> Document:
         attachment: Resource = next(iter(values_at(part.resource, "content.attachment")), {})
-        url, place = str(attachment.get("url", "")), f"{part.place}.content[0].attachment"
+        url, place = resolved(str(attachment.get("url", "")), part.full_url), f"{part.place}.content[0].attachment"
         if "data" in attachment:
             self._refuse(f"{place}.data", "the document of a submission is in a Binary of its own, not inline (0..0).")
         holder = self._holders.get(url)

@@ -195,7 +195,7 @@ class Publishing(Feeding):
         if ready.conversion is not None:
             self.links[ready.conversion.document.patient_full_url] = patient
             own = await self.link(ready.conversion)
-        self._responses[entry.place] = await self.create(resource, reference, self.request)
+        self._responses[entry.place] = await self.create(resource, reference, self.request, entry.full_url)
         held = await self._hold(document, reference, holder)
         if document.holder is not None:
             self._responses[document.holder.place] = held
@@ -247,7 +247,8 @@ class Publishing(Feeding):
     async def _file(self, folder: Part, people: People) -> None:
         resource = await people.adopt(folder.resource)
         if not folder.reference:
-            self._responses[folder.place] = await self.create(resource, self.links[_key(folder)], self.request)
+            reference = self.links[_key(folder)]
+            self._responses[folder.place] = await self.create(resource, reference, self.request, folder.full_url)
             return
         resource_type, _, resource_id = folder.reference.partition("/")
         asked = replace(
@@ -255,7 +256,7 @@ class Publishing(Feeding):
             interaction="update",
             resource_type=resource_type,
             resource_id=resource_id,
-            resource={**Links(self.links).relink(resource), "id": resource_id},
+            resource={**Links(self.links).relink(resource, folder.full_url), "id": resource_id},
         )
         self._responses[folder.place] = await perform(prepare(asked, self.runtime), self.transaction, self.runtime)
 
@@ -271,7 +272,8 @@ class Publishing(Feeding):
         reference = self.new("List")
         resource = identified(with_unique_id(resource, self.runtime), reference.partition("/")[2])
         authors = [author for one in submission.documents for author in one.entry.resource.get("author", ())]
-        self._responses[part.place] = await self.create(await people.adopt(resource), reference, self.request)
+        adopted = await people.adopt(resource)
+        self._responses[part.place] = await self.create(adopted, reference, self.request, part.full_url)
         stored = [author for author in authors if not str(author.get("reference", "")).startswith("#")]
         governed_by = documents[0] if len(documents) == 1 else ""
         await self.trace(governed_by, Links(self.links).relink({"author": stored})["author"], ())

@@ -9,6 +9,7 @@ import msgspec
 
 from fhir_server.documents.sharing.levels import Level
 from fhir_server.foundation.operation_outcome import Issue, Unprocessable
+from fhir_server.interactions.bundle.links import root_of
 
 Resource = dict[str, Any]
 
@@ -77,6 +78,13 @@ def list_type(resource: Resource) -> str:
     codings = code.get("coding", ()) if isinstance(code, dict) else ()
     found = (coding.get("code") for coding in codings if str(coding.get("system", "")).endswith("/MHDlistTypes"))
     return next((code for code in found if code in ("submissionset", "folder")), "")
+
+
+def resolved(reference: str, full_url: str) -> str:
+    """Return a reference as the fullUrl that it means, below the root of the fullUrl it stands in (bundle.html)."""
+    root = root_of(full_url)
+    is_relative = root and reference and "://" not in reference and not reference.startswith(("urn:", "#"))
+    return f"{root}/{reference}" if is_relative else reference
 
 
 def values_at(resource: Any, path: str) -> list[Any]:
