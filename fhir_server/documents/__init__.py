@@ -5,6 +5,9 @@ from typing import Final
 
 from fhir_server.documents.cda.convert_cda import convert_cda
 from fhir_server.documents.cda.import_cda import import_cda
+from fhir_server.documents.record.authorise import authorise
+from fhir_server.documents.record.open_record import close_record, open_record, reopen_record
+from fhir_server.documents.record.record_status import record_status
 from fhir_server.documents.sharing.generate_metadata import generate_metadata
 from fhir_server.documents.sharing.levels import BUNDLES, DOCUMENTS, OTHER_PROFILES
 from fhir_server.documents.sharing.metadata_update import check_document, check_list
@@ -13,6 +16,7 @@ from fhir_server.documents.sharing.simplified_publish import simplified_publish
 from fhir_server.interactions.request import ChangeRule, Guides, Operation, Profiled
 
 _DEFINITIONS = "https://fhir-server.example.fr/fhir/OperationDefinition"
+_PATIENT = ("Patient",)
 _PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm"
 _MHD = "https://profiles.ihe.net/ITI/MHD"
 
@@ -26,6 +30,13 @@ OPERATIONS: tuple[Operation, ...] = (
         ("DocumentReference",),
         ("type",),
         is_affecting=True,
+    ),
+    Operation("record-status", f"{_DEFINITIONS}/record-status", record_status, _PATIENT, ("type",)),
+    Operation("authorise", f"{_DEFINITIONS}/authorise", authorise, _PATIENT, ("instance",), is_affecting=True),
+    Operation("open-record", f"{_DEFINITIONS}/open-record", open_record, _PATIENT, ("type",), is_affecting=True),
+    Operation("close-record", f"{_DEFINITIONS}/close-record", close_record, _PATIENT, ("instance",), is_affecting=True),
+    Operation(
+        "reopen-record", f"{_DEFINITIONS}/reopen-record", reopen_record, _PATIENT, ("instance",), is_affecting=True
     ),
 )
 

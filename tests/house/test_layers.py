@@ -21,7 +21,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "storage.lease", "access"),
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
-    "documents": ("foundation", "access", "interactions", "mappings", "storage.store", "validation"),
+    "documents": (
+        "foundation",
+        "access",
+        "interactions",
+        "mappings",
+        "search.condition",
+        "storage.store",
+        "validation",
+    ),
     "xds": ("foundation", "interactions", "mappings", "access.grant"),
     "asgi": ("foundation", "access.grant", "interactions", "operations", "documents", "xds", "smart", "storage.lease"),
 }
