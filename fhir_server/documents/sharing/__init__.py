@@ -1,1 +1,1 @@
-"""Sharing of documents: IHE MHD and PDSm; `registry` is what another face (XDS.b) builds on. Spec: PDSm 3.1.1, MHD 4.2."""
+"""Sharing of documents by IHE MHD and PDSm. Spec: https://profiles.ihe.net/ITI/MHD/4.2.3/, PDSm 3.1.1."""
