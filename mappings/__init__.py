@@ -3,6 +3,7 @@
 Source: ansforge interop-IG-metier-document-core (CDA to FHIR tables) and hl7.org/fhir/uv/fhir-clinical-document.
 """
 
+from mappings.clinical_document import NotDescribed, Source, clinical_document
 from mappings.conversion import CdaRefused, Conversion, DocumentFacts, Issue
 from mappings.convert import convert
 from mappings.dmp.document_entry import FORMATS, category_of, document_reference, format_code
@@ -15,7 +16,10 @@ __all__ = [
     "DocumentFacts",
     "Fidelity",
     "Issue",
+    "NotDescribed",
+    "Source",
     "category_of",
+    "clinical_document",
     "convert",
     "document_reference",
     "fidelity",
