@@ -19,12 +19,11 @@ from fhir_server.asgi.soap import Face, GrantOfAssertion, soap_app
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.profiling import profiling_of
 from fhir_server.conformance.publish import own_parameters, publish
+from fhir_server.conformance.search_parameters import SearchParameters
 from fhir_server.conformance.terminology import tables_of, terminology_of
 from fhir_server.directory import outside_of, patient_id_of
-from fhir_server.interactions.governance import Indexing
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
-from fhir_server.search.extract import Extractor
 from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
@@ -102,22 +101,23 @@ def runtime_of(
     deployment: Deployment,
     store: Store,
     canonicals: Canonicals,
+    search_parameters: SearchParameters,
     oauth_uris: tuple[tuple[str, str], ...] = (),
 ) -> Runtime:
     """Return what interactions are given; no `oauth_uris` for an open server."""
-    settings, base_urls = deployment.settings, (deployment.base_url,)
-    terminology = terminology_of(canonicals, tables_of(settings))
+    settings, terminology = deployment.settings, terminology_of(canonicals, tables_of(deployment.settings))
     refuses_unknown = settings.unknown_profiles == "refuse"
+    canonicals.refresh_with(search_parameters.refresh)
     return Runtime(
         store=store,
         now=now,
         new_id=new_id,
         limits=limits_of(settings),
-        parameters=own_parameters(),
-        indexing=Indexing(Extractor(own_parameters(), base_urls), base_urls),
+        offered=search_parameters.offered,
+        indexing=search_parameters.indexing,
         operations=(*OPERATIONS, *documents.OPERATIONS),
         profiled=documents.PROFILED,
-        change_rules=documents.CHANGE_RULES,
+        change_rules={**documents.CHANGE_RULES, "SearchParameter": search_parameters.check},
         guides=documents.GUIDES,
         oauth_uris=oauth_uris,
         terminology=terminology,
@@ -126,6 +126,11 @@ def runtime_of(
         may_combine_labels=settings.labels_combined,
         explain=store.explain,
     )
+
+
+def search_parameters_of(deployment: Deployment, store: Store) -> SearchParameters:
+    """Return the search parameters of a store, which are to be read once it is open."""
+    return SearchParameters(store, now, (deployment.base_url,), own=own_parameters().added)
 
 
 def authorization_of(deployment: Deployment, store: Store) -> Authorization:
@@ -165,13 +170,15 @@ def create(deployment: Deployment) -> App:
         use_matrix(parse_matrix(Path(settings.matrix).read_bytes()))
     store = open_store(settings)
     authorization = None if settings.open else authorization_of(deployment, store)
-    canonicals = Canonicals(store)
-    runtime = runtime_of(deployment, store, canonicals, () if authorization is None else oauth_uris_of(authorization))
+    canonicals, search_parameters = Canonicals(store), search_parameters_of(deployment, store)
+    oauth_uris = () if authorization is None else oauth_uris_of(authorization)
+    runtime = runtime_of(deployment, store, canonicals, search_parameters, oauth_uris)
     if authorization is not None:
         authorization.connect(outside_of(runtime))
         connect_providers(authorization, settings)
 
     async def open_parts() -> None:
+        await search_parameters.refresh()
         await publish(runtime)
         if authorization is not None:
             await authorization.open()
@@ -187,7 +194,7 @@ def create(deployment: Deployment) -> App:
             origins_of=None if authorization is None else authorization.clients.origins,
             fallback=beside_fhir(deployment, runtime, authorization),
             on_open=open_parts,
-            beside=(canonicals.follow,),
+            beside=(canonicals.follow, search_parameters.follow),
         )
     )
 

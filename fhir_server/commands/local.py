@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec.structs import replace
 
 from fhir_server.access.grant import OPEN
-from fhir_server.app import Deployment, new_id, now, open_store, runtime_of
+from fhir_server.app import Deployment, new_id, now, open_store, runtime_of, search_parameters_of
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -24,7 +24,10 @@ async def opened(settings: Settings) -> AsyncIterator[Runtime]:
     await store.open()
     try:
         origin = settings.public_url or f"http://{settings.host}:{settings.port}"
-        yield runtime_of(Deployment(settings, origin), store, Canonicals(store))
+        deployment = Deployment(settings, origin)
+        search_parameters = search_parameters_of(deployment, store)
+        await search_parameters.refresh()
+        yield runtime_of(deployment, store, Canonicals(store), search_parameters)
     finally:
         await store.close()
 

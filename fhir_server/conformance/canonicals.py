@@ -9,7 +9,7 @@ the writing process reads the log before it answers, the others within POLL_SECO
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
 from fhir_server.foundation.canonical_index import CanonicalIndex, Member
@@ -33,11 +33,16 @@ class Canonicals:
         self._index = CanonicalIndex()
         self._epoch = -1
         self._listeners: list[Listener] = []
+        self._refreshed: list[Callable[[], Awaitable[None]]] = []
         self._lock = asyncio.Lock()
 
     def subscribe(self, listener: Listener) -> None:
         """Tell a listener of every change from now on; it must not await and should be quick."""
         self._listeners.append(listener)
+
+    def refresh_with(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Refresh something else too, whenever this process wrote a definition."""
+        self._refreshed.append(refresh)
 
     def resolve(self, canonical: str, resource_type: str = "") -> Mapping[str, Any] | None:
         """Return the resource that `url` or `url|version` names, to be read and not changed; None when unknown.
@@ -70,6 +75,8 @@ class Canonicals:
         """
         if self._epoch >= 0 or self._lock.locked():
             await self._catch_up()
+        for refresh in self._refreshed:
+            await refresh()
 
     async def _catch_up(self) -> None:
         async with self._lock:

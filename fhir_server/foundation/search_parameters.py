@@ -20,7 +20,10 @@ class Component(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SearchParameter(msgspec.Struct, frozen=True):
-    """Define a search parameter; `expression` covers every type of `base` and is "" for those that have none."""
+    """Define a search parameter; `expression` covers every type of `base` and is "" for those that have none.
+
+    `modifiers`, `comparators` (prefixes) and `chains` bound how it is used; () leaves that to its type.
+    """
 
     code: str
     base: tuple[str, ...]
@@ -31,6 +34,9 @@ class SearchParameter(msgspec.Struct, frozen=True):
     components: tuple[Component, ...] = ()
     is_or_allowed: bool = True
     is_and_allowed: bool = True
+    modifiers: tuple[str, ...] = ()
+    comparators: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
 
 
 @cache

@@ -15,7 +15,7 @@ from fhir_server.interactions.canonicals.changes import Canonicals
 from fhir_server.interactions.canonicals.profiling import Profiling
 from fhir_server.interactions.governance import INDEXING, Indexing
 from fhir_server.interactions.patching.change import Change
-from fhir_server.search.parameters import Parameters
+from fhir_server.search.parameters import Offered, Parameters
 from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
 from fhir_server.storage.store import Reader, Search, Store, Transaction
 
@@ -148,7 +148,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """What interactions are given: the store, the clock (aware UTC), the id source, the bounds, the operations.
 
     `profiled` are interactions that profiles give a meaning, `change_rules` what restricts writes, by resource type.
-    `parameters` are the search parameters that are known, `indexing` makes rows by them. `oauth_uris` are the SMART
+    `offered` are the search parameters that may be asked for, `indexing` makes the rows. `oauth_uris` are the SMART
     endpoints by name (authorize, token ...); empty when the server runs open.
     """
 
@@ -156,7 +156,7 @@ class Runtime(msgspec.Struct, frozen=True):
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     limits: Limits = Limits()
-    parameters: Parameters = msgspec.field(default_factory=Parameters)
+    offered: Offered = msgspec.field(default_factory=Offered)
     indexing: Indexing = INDEXING
     operations: tuple[Operation, ...] = ()
     profiled: tuple[Profiled, ...] = ()
@@ -173,6 +173,11 @@ class Runtime(msgspec.Struct, frozen=True):
     """One item may be hidden from the patient and masked from professionals at once."""
     explain: Callable[[Search], Awaitable[dict[str, Any]]] | None = None
     """How the store answers a search, for `_explain=true`; None when it cannot tell."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """Return the search parameters that are known now: keep them for one request, and no longer."""
+        return self.offered.parameters
 
 
 Read = Callable[[Request, Reader, Runtime], Awaitable[Response]]

@@ -9,6 +9,7 @@ from fhir_server.operations.everything import encounter_everything, patient_ever
 from fhir_server.operations.fhirpath.evaluate import evaluate
 from fhir_server.operations.lastn import lastn
 from fhir_server.operations.meta import meta, meta_add, meta_delete
+from fhir_server.operations.reindex import reindex, reindex_progress
 from fhir_server.operations.terminology.code_system_lookup import code_system_lookup
 from fhir_server.operations.terminology.code_system_subsumes import code_system_subsumes
 from fhir_server.operations.terminology.code_system_validate_code import code_system_validate_code
@@ -42,6 +43,16 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("expand", f"{_DEFINITIONS}/value-set-expand", value_set_expand, _VALUE_SET, _BOTH),
     Operation("validate-code", f"{_DEFINITIONS}/value-set-validate-code", value_set_validate_code, _VALUE_SET, _BOTH),
     Operation("translate", f"{_DEFINITIONS}/concept-map-translate", concept_map_translate, _CONCEPT_MAP, _BOTH),
+    Operation(
+        "reindex", f"{_DEFINITIONS}/reindex", reindex, ("SearchParameter",), ("system", "instance"), is_affecting=True
+    ),
+    Operation(
+        "reindex-progress",
+        f"{_DEFINITIONS}/reindex-progress",
+        reindex_progress,
+        ("SearchParameter",),
+        ("system", "instance"),
+    ),
     Operation("fhirpath", f"{_DEFINITIONS}/fhirpath", evaluate, levels=("system", "instance")),
     Operation("validate", f"{_DEFINITIONS}/validate", validate, levels=("system", "type", "instance")),
 )

@@ -4,16 +4,19 @@ Spec: searchparameter.html
 """
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from fhir_server import fhirpath
 from fhir_server.fhirpath.errors import EvaluationFailed, InvalidExpression
-from fhir_server.foundation.operation_outcome import TooCostly, Unprocessable
+from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unprocessable
 from fhir_server.foundation.search_parameters import Component, SearchParameter
-from fhir_server.foundation.structure import ABSTRACT_TYPES, RESOURCE_TYPES, structure
-from fhir_server.search.parameters import is_path
+from fhir_server.foundation.structure import ABSTRACT_TYPES, RESOURCE_TYPES
+from fhir_server.search.parameters import Parameters, is_path, parameter_places, types_with
+from fhir_server.search.path import Path, parse_path
+from fhir_server.search.places import places
 from fhir_server.search.types import SEARCH_TYPES, reference
 from fhir_server.search.types.value import Emit, Leaf
 
@@ -49,15 +52,47 @@ def search_parameter_of(resource: dict[str, Any]) -> SearchParameter:
         ),
         resource.get("multipleOr", True),
         resource.get("multipleAnd", True),
+        tuple(resource.get("modifier", ())),
+        tuple(resource.get("comparator", ())),
+        tuple(resource.get("chain", ())),
     )
     for base in parameter.base:
         _check(parameter, base)
     return parameter
 
 
-def indexed_types(parameter: SearchParameter) -> tuple[str, ...]:
-    """Return the resource types whose resources must be indexed again before a parameter finds them."""
-    return tuple(sorted(name for name in RESOURCE_TYPES if {*parameter.base} & {*_lineage(name)}))
+def admitted(parameter: SearchParameter, known: Parameters) -> SearchParameter | None:
+    """Return a parameter for the types that gain by it beside those known, None when there is none.
+
+    Choice: guides define again, under a URL of their own, what a type has already; the same code with the same meaning
+    is no clash, and changes nothing. Raises Unprocessable when a type knows the code with another meaning, or the
+    definition of a component is not known.
+    """
+    named, types = known.by_url(parameter.url), types_with(parameter)
+    if named is not None and (named.code != parameter.code or not {*types} & {*types_with(named)}):
+        raise _refused("url", f"{parameter.url} is that of {named.code!r} already")
+    for position, component in enumerate(parameter.components):
+        definition = known.by_url(component.definition)
+        if definition is None or definition.type == _COMPOSITE:
+            raise _refused(f"component[{position}].definition", f"{component.definition!r} is not known here")
+    taken = [name for name in types if parameter.code in known.of_type(name)]
+    for name in taken:
+        other = known.of_type(name)[parameter.code]
+        if not _is_same(name, parameter, other):
+            raise _refused("code", f"{name} has {parameter.code!r} already, of another meaning: {other.url}")
+    if not taken:
+        return parameter
+    free = tuple(name for name in types if name not in taken)
+    return msgspec.structs.replace(parameter, base=free) if free else None
+
+
+def _is_same(resource_type: str, one: SearchParameter, other: SearchParameter) -> bool:
+    if one.type != other.type or one.components != other.components:
+        return False
+    places = [{*parameter_places(resource_type, parameter)} for parameter in (one, other)]
+    if any(places):
+        return places[0] == places[1]
+    return "".join(one.expression.split()) == "".join(other.expression.split())
 
 
 def evaluate_rows(parameter: SearchParameter, base_urls: tuple[str, ...], resource: dict[str, Any], emit: Emit) -> None:
@@ -96,6 +131,7 @@ def _check(parameter: SearchParameter, base: str) -> None:
     if base not in RESOURCE_TYPES | ABSTRACT_TYPES:
         raise _refused("base", f"{base!r} is no resource type of R4")
     if is_path(base, parameter.expression):
+        _check_places(parameter, base)
         return
     if parameter.type == _COMPOSITE:
         raise _refused("expression", "that of a composite must be a path to an element, without functions")
@@ -105,10 +141,27 @@ def _check(parameter: SearchParameter, base: str) -> None:
         raise _refused("expression", str(error)) from None
 
 
-def _lineage(name: str) -> Iterator[str]:
-    while name:
-        yield name
-        name = structure(name).base
+def _check_places(parameter: SearchParameter, base: str) -> None:
+    """Raise Unprocessable when no value at the places of a path can be asked by the parameter's type."""
+    found = list(parameter_places(base, parameter))
+    if parameter.type != _COMPOSITE:
+        readable = {*SEARCH_TYPES[parameter.type].LEAVES, "Extension", "Resource"}
+        told = sorted({place.type_code for place in found})
+        if not readable & {*told}:
+            raise _refused("type", f"{parameter.expression} is of type {', '.join(told)}: no {parameter.type} asks it")
+        return
+    if not parameter.components:
+        raise _refused("component", "a composite has components")
+    for position, component in enumerate(parameter.components):
+        try:
+            is_there = any(
+                places(place, Path("", path.steps)) for path in parse_path(component.expression) for place in found
+            )
+        except (FhirError, ValueError, KeyError, IndexError):
+            is_there = False
+        if not is_there and "%resource" not in component.expression:
+            why = f"{component.expression!r} leads nowhere from {parameter.expression}"
+            raise _refused(f"component[{position}].expression", why)
 
 
 def _refused(element: str, why: str) -> Unprocessable:

@@ -6,6 +6,7 @@ Spec: search.html, compartmentdefinition.html
 from typing import Any
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
+from fhir_server.foundation.search_parameters import SearchParameter
 from fhir_server.search.compile import PATIENT, ExtractRows, compile_compartments, compile_type
 from fhir_server.search.custom import evaluate_rows
 from fhir_server.search.index_row import COMPARTMENT, CONTAINED, CONTAINED_FAMILIES, IndexRow
@@ -21,10 +22,18 @@ class Extractor:
     """
 
     def __init__(self, parameters: Parameters | None = None, base_urls: tuple[str, ...] = ()) -> None:
-        self._parameters = parameters or Parameters()
         self._base_urls = base_urls
-        self._compiled: dict[str, ExtractRows] = {}
+        self._used = (parameters or Parameters(), dict[str, ExtractRows]())
         self._compartments: dict[str, ExtractRows] = {}
+
+    @property
+    def added(self) -> tuple[SearchParameter, ...]:
+        """Return the parameters that are not of the specification."""
+        return self._used[0].added
+
+    def use(self, parameters: Parameters) -> None:
+        """Give rows by other parameters from now on; a resource that is read meanwhile in another thread keeps its."""
+        self._used = (parameters, {})
 
     def extract(self, resource: dict[str, Any]) -> list[IndexRow]:
         """Return the distinct rows of a resource of valid structure; raises Unprocessable for values it cannot read."""
@@ -44,8 +53,12 @@ class Extractor:
     def _valued(self, resource: dict[str, Any], container: dict[str, Any], emit: Emit) -> None:
         """Write the rows of search parameters; what a contained resource refers to as `#id` is in the container."""
         resource_type = resource["resourceType"]
-        self._function(resource_type)(resource, emit, container)
-        for parameter in self._parameters.evaluated(resource_type):
+        parameters, compiled = self._used
+        function = compiled.get(resource_type)
+        if function is None:
+            function = compiled[resource_type] = compile_type(resource_type, parameters, self._base_urls)
+        function(resource, emit, container)
+        for parameter in parameters.evaluated(resource_type):
             evaluate_rows(parameter, self._base_urls, resource, emit)
 
     def _contained(self, resource: dict[str, Any], container: dict[str, Any]) -> IndexRow:
@@ -62,14 +75,7 @@ class Extractor:
             rows.append((COMPARTMENT, PATIENT, 0, resource["id"]))
         function = self._compartments.get(resource_type)
         if function is None:
-            function = compile_compartments(resource_type, self._parameters, self._base_urls)
+            function = compile_compartments(resource_type, self._used[0], self._base_urls)
             self._compartments[resource_type] = function
         function(resource, rows.append, resource)
         return list(dict.fromkeys(rows))
-
-    def _function(self, resource_type: str) -> ExtractRows:
-        function = self._compiled.get(resource_type)
-        if function is None:
-            function = compile_type(resource_type, self._parameters, self._base_urls)
-            self._compiled[resource_type] = function
-        return function

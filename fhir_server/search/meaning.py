@@ -35,11 +35,12 @@ from fhir_server.search.special import SPECIAL
 from fhir_server.search.special.hierarchy import in_hierarchy
 from fhir_server.search.types import SEARCH_TYPES, composite, date, reference, token
 from fhir_server.search.types.terminology import SPECIFIED_CODES, Terminology
-from fhir_server.search.types.value import Use, unescape
+from fhir_server.search.types.value import Use, prefixed, unescape
 
 Within = Callable[[str], Condition]
 NEGATING: Final = ("not", "not-in")
 COMPOSITE: Final = "composite"
+COMPARED: Final = ("date", "number", "quantity")
 
 MAXIMUM_LINKED: Final = 200
 """Links between types that one query may mean: chains that do not say their types multiply."""
@@ -173,6 +174,8 @@ class Meaning(msgspec.Struct):
         is_recursive = parameter.type == "reference" and use.modifier in (reference.ABOVE, reference.BELOW)
         if is_recursive and not reference.is_canonical(value, self.base_urls):
             return in_hierarchy(self, parameter, value, use)
+        if parameter.comparators:
+            _check_comparator(parameter, value, use)
         if parameter.type != COMPOSITE:
             return SEARCH_TYPES[parameter.type].condition(value, use)
         components = (self._component(resource_type, parameter, index) for index in range(len(parameter.components)))
@@ -202,6 +205,12 @@ class Meaning(msgspec.Struct):
         if parameter.type == "reference":
             return own, Compare(TOKEN, parameter.code + reference.IDENTIFIER)
         return (own,)
+
+
+def _check_comparator(parameter: SearchParameter, value: str, use: Use) -> None:
+    prefix = prefixed(value)[0]
+    if parameter.type in COMPARED and prefix not in ("eq", *parameter.comparators):
+        raise use.refusal(value, f"its prefixes are {', '.join(parameter.comparators)}")
 
 
 def types_of(query: Query) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Parameters:
 
     def __init__(self, added: Iterable[SearchParameter] = ()) -> None:
         self._added = {parameter.url: parameter for parameter in added}
+        self.added = tuple(self._added.values())
         self._of_type = cache(self._find)
         self.evaluated = cache(self._evaluated)
         self.targets = cache(self._targets)
@@ -106,6 +107,18 @@ class Parameters:
             reached = {*RESOURCE_TYPES}
         declared = {*parameter.targets} or reached
         return tuple(sorted(reached & declared or declared))
+
+
+class Offered:
+    """Hold the search parameters that are offered now; they are replaced as a whole when others come or go."""
+
+    def __init__(self, parameters: Parameters | None = None) -> None:
+        self.parameters = parameters or Parameters()
+
+
+def types_with(parameter: SearchParameter) -> tuple[str, ...]:
+    """Return the resource types that a parameter is for."""
+    return tuple(sorted(name for name in RESOURCE_TYPES if {*parameter.base} & {*_lineage(name)}))
 
 
 def _lineage(name: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 Spec: search.html, http.html#search
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -58,6 +59,7 @@ def parse(resource_type: str, pairs: Iterable[Pair], parameters: Parameters, is_
             if not is_lenient:
                 raise
             ignored.append(name)
+    reader.check_repeated(clauses)
     result_parameters.check(results, resource_type, reader.types, parameters)
     return Query(resource_type, tuple(clauses), ignored=tuple(ignored), **results)
 
@@ -119,6 +121,8 @@ class Reader(msgspec.Struct, frozen=True):
         for resource_type in self._knowing(types, parameter, is_first=not path):
             self._check_modifier(resource_type, parameter, modifier)
         values = (value,) if parameter == FILTER else _values(name, value)
+        if len(values) > 1:
+            self._check_alternatives(types, parameter)
         return Clause(parameter, modifier, values, tuple(path))
 
     def _link(self, text: str, types: Types, *, is_first: bool) -> tuple[Link, str, Types] | None:
@@ -130,6 +134,10 @@ class Reader(msgspec.Struct, frozen=True):
         code, _, target = head.partition(":")
         knowing = self._knowing(types, code, is_first=is_first)
         targets = tuple(dict.fromkeys(target for name in knowing for target in self._targets(name, code)))
+        following = rest.partition(".")[0].partition(":")[0]
+        for chains in (self.parameters.of_type(name)[code].chains for name in knowing):
+            if chains and following not in chains and not rest.startswith(HAS):
+                raise BadRequest(f"{code} is followed by {', '.join(chains)}; not by {following!r}.", text)
         if target and target not in targets:
             raise BadRequest(f"{code} refers to {', '.join(targets)}; not to {target!r}.", text)
         return ChainLink(code, target), rest, (target,) if target else targets
@@ -156,6 +164,24 @@ class Reader(msgspec.Struct, frozen=True):
             self.parameters.named(next(name for name in types if name not in knowing), code)
         return knowing
 
+    def check_repeated(self, clauses: Iterable[Clause]) -> None:
+        """Raise BadRequest when a parameter that may be given once is given more often."""
+        given = Counter(clause.parameter for clause in clauses if not clause.path)
+        for code, times in given.items():
+            known = self.parameters.of_type(self.types[0]).get(code) if times > 1 else None
+            if known is not None and not known.is_and_allowed:
+                raise BadRequest(f"Search parameter {code} may be given once.", code)
+
+    def _check_alternatives(self, types: Types, code: str) -> None:
+        """Raise BadRequest for several values where a definition allows one.
+
+        Choice: R4's own composites say so too, and are given several all the same, as search.html does.
+        """
+        for resource_type in types:
+            known = self.parameters.of_type(resource_type).get(code)
+            if known in self.parameters.added and not known.is_or_allowed:
+                raise BadRequest(f"Search parameter {code} takes one value at a time: no commas.", code)
+
     def _check_modifier(self, resource_type: str, code: str, modifier: str) -> None:
         right = self._modifiers(resource_type, code)
         if modifier and modifier not in right:
@@ -165,11 +191,14 @@ class Reader(msgspec.Struct, frozen=True):
     def _modifiers(self, resource_type: str, code: str) -> Types:
         if code in UNMODIFIED:
             return UNMODIFIED[code]
-        search_type = self.parameters.named(resource_type, code).type
-        if search_type not in SEARCH_TYPES:
+        parameter = self.parameters.named(resource_type, code)
+        if parameter.type not in SEARCH_TYPES:
             return (MISSING,)
-        targets = self.parameters.targets(resource_type, code) if search_type == "reference" else ()
-        return (MISSING, *sorted(SEARCH_TYPES[search_type].MODIFIERS), *targets)
+        targets = self.parameters.targets(resource_type, code) if parameter.type == "reference" else ()
+        own = sorted(SEARCH_TYPES[parameter.type].MODIFIERS)
+        # What a definition lists beyond its type's means nothing; the type of a target is always good to say.
+        listed = [modifier for modifier in own if modifier in parameter.modifiers]
+        return (MISSING, *(listed or own), *targets)
 
 
 def _values(name: str, value: str) -> tuple[str, ...]:

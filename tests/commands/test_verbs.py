@@ -107,7 +107,7 @@ def test_reindex_makes_every_row_anew(run: Run, tmp_path: Path) -> None:
 def test_an_interrupted_reindex_goes_on_where_it_stopped(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from fhir_server.commands import reindex as verb
+    from fhir_server.interactions.canonicals import indexing as verb
 
     people = [{**PATIENT, "id": f"p{number}"} for number in range(450)]
     (tmp_path / "people.ndjson").write_text("\n".join(map(json.dumps, people)), encoding="utf-8")
@@ -126,7 +126,7 @@ def test_an_interrupted_reindex_goes_on_where_it_stopped(
     assert "interrupted" in run("reindex", "--data", "store", code=2).stderr
     monkeypatch.setattr(verb, "index_rows", whole)
     told = run("reindex", "--data", "store").output
-    assert "Going on after 200 resources" in told
+    assert "Going on after 300 resources" in told
     assert "450 resources indexed" in told
 
 

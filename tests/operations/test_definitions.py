@@ -47,4 +47,4 @@ def test_the_statement_lists_them_where_they_are_invoked() -> None:
         "validate",
     }
     assert offered["Observation"] == offered["Patient"] - {"everything"} | {"lastn"}
-    assert {op["name"] for op in rest["operation"]} == {"fhirpath", "validate"}
+    assert {op["name"] for op in rest["operation"]} == {"fhirpath", "reindex", "reindex-progress", "validate"}

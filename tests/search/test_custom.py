@@ -4,10 +4,10 @@ import pytest
 
 from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.search.condition import ALWAYS
-from fhir_server.search.custom import indexed_types, search_parameter_of
+from fhir_server.search.custom import search_parameter_of
 from fhir_server.search.extract import Extractor
 from fhir_server.search.match import Subject, match
-from fhir_server.search.parameters import Parameters
+from fhir_server.search.parameters import Parameters, types_with
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import Planner
 from tests.search.conftest import Resources
@@ -138,9 +138,9 @@ def test_a_custom_composite_is_a_path() -> None:
 
 
 def test_types_to_index_again() -> None:
-    assert indexed_types(search_parameter_of(defined("Patient.name.first().family"))) == ("Patient",)
+    assert types_with(search_parameter_of(defined("Patient.name.first().family"))) == ("Patient",)
     of_all = search_parameter_of(defined("Resource.meta.versionId.first()", base=["Resource"]))
-    assert len(indexed_types(of_all)) > 140
+    assert len(types_with(of_all)) > 140
 
 
 @pytest.mark.parametrize(

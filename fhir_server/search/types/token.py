@@ -23,6 +23,11 @@ def literal(emit: Emit, parameter: str, element: int, value: str) -> None:
     emit((TOKEN, parameter, element, "", value))
 
 
+def integer(emit: Emit, parameter: str, element: int, value: int) -> None:
+    """Write a whole number as its digits: no token of R4 is one, those of guides may be."""
+    emit((TOKEN, parameter, element, "", str(value)))
+
+
 def boolean(emit: Emit, parameter: str, element: int, value: bool) -> None:
     """Write `true` or `false`."""
     emit((TOKEN, parameter, element, "", "true" if value else "false"))
@@ -96,6 +101,7 @@ LEAVES: Final = {
     ),
     "ContactPoint": (Leaf("", identified, "value"),),
     "boolean": (Leaf("", boolean),),
+    **dict.fromkeys(("integer", "positiveInt", "unsignedInt"), (Leaf("", integer),)),
     **dict.fromkeys(LITERALS, (Leaf("", literal),)),
 }
 
