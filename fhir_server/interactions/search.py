@@ -14,6 +14,7 @@ from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import bundle, outcome_entry, search_entry
 from fhir_server.interactions.gathering.contained import contained_page, shows_contained
 from fhir_server.interactions.gathering.explanation import EXPLAIN, asks_explanation, explanation
+from fhir_server.interactions.gathering.value_sets import with_value_sets
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_content
 from fhir_server.search.compartment import in_compartment
@@ -33,6 +34,7 @@ async def search(request: Request, reader: Reader, runtime: Runtime) -> Response
     if asks_explanation(request, runtime):
         plain = tuple(pair for pair in request.parameters if pair != EXPLAIN)
         query = parse(request.resource_type, plain, runtime.parameters, request.is_lenient)
+        runtime = await with_value_sets(request, reader, runtime, query)
         return await explanation(plan_search(request, runtime, query), runtime)
     query, page = await find(request, reader, runtime)
     return Response(200, _searchset(request, query, page), shown=shown(page))
@@ -41,7 +43,7 @@ async def search(request: Request, reader: Reader, runtime: Runtime) -> Response
 async def find(request: Request, reader: Reader, runtime: Runtime) -> tuple[Query, Page]:
     """Return what a search asked, and the page that answers it. Raises BadRequest, Forbidden."""
     query = parse(request.resource_type, request.parameters, runtime.parameters, request.is_lenient)
-    asked = plan_search(request, runtime, query)
+    asked = plan_search(request, await with_value_sets(request, reader, runtime, query), query)
     return query, await (contained_page(reader, asked) if shows_contained(query) else reader.search(asked))
 
 

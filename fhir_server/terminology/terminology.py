@@ -168,7 +168,7 @@ class Terminology:
         if key and not text:
             self._members.put(key, tuple(members), len(members) + 1)
 
-    def expand(self, value_set: str) -> Mapping[str, Collection[str]]:
+    def expand(self, value_set: str | Definition) -> Mapping[str, Collection[str]]:
         """Return system -> codes of a value set, as a search needs them.
 
         Raises BadRequest (400) when it cannot be expanded here, TooCostly (403) when it has too many codes.

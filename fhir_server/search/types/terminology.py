@@ -4,7 +4,7 @@ Spec: search.html#token, terminologies.html
 """
 
 from collections.abc import Collection, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from fhir_server.foundation.definitions import CODE_SETS, table
 from fhir_server.foundation.operation_outcome import BadRequest, TooCostly
@@ -18,8 +18,8 @@ MAXIMUM_CODES: Final = 20_000
 class Terminology(Protocol):
     """What a search asks of a terminology service. Answers are at hand: nothing is awaited."""
 
-    def expand(self, value_set: str) -> Mapping[str, Collection[str]]:
-        """Return system -> codes of a value set, by canonical (a version after `|`) or as `ValueSet/id`.
+    def expand(self, value_set: str | Mapping[str, Any]) -> Mapping[str, Collection[str]]:
+        """Return system -> codes of a value set, by canonical (a version after `|`) or as the ValueSet itself.
 
         Raises BadRequest when it is not known, TooCostly when it has too many codes.
         """
@@ -37,8 +37,10 @@ class Terminology(Protocol):
 class SpecifiedCodes:
     """The value sets that the specification binds as required and enumerates; it knows no hierarchy."""
 
-    def expand(self, value_set: str) -> Mapping[str, Collection[str]]:
+    def expand(self, value_set: str | Mapping[str, Any]) -> Mapping[str, Collection[str]]:
         """See Terminology.expand."""
+        if not isinstance(value_set, str):
+            raise BadRequest("This server expands no stored value sets: name one that R4 enumerates.")
         name = value_set.partition("|")[0].removeprefix(SPECIFIED)
         if not value_set.startswith(SPECIFIED) or name not in table(CODE_SETS):
             raise BadRequest(
