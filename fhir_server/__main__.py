@@ -175,6 +175,21 @@ def fhirpath(
         verb.run(expression, file, console)
 
 
+@application.command("prove-access")
+def prove_access(
+    seconds: Annotated[float, typer.Option(min=1, help="How long to look; hours are welcome.")] = 60,
+    seed: Annotated[int, typer.Option(help="What is drawn at random follows from it: give it to see a run again.")] = 1,
+) -> None:
+    """Look for a request that tells what is hidden: twin servers that differ only in that must answer alike.
+
+    Ends with 1 and the smallest request that shows a leak when there is one. Your own store is not touched.
+    """
+    from fhir_server.commands.proving import prove as verb
+
+    with refusals_told():
+        raise typer.Exit(verb.run(verb.Search(seconds, seed), console))
+
+
 def main() -> None:
     """Run the command line."""
     application()

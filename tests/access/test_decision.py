@@ -11,22 +11,15 @@ from msgspec.structs import replace
 from fhir_server.access.decision import decide
 from fhir_server.access.explain import ALLOWS, DENIES, Fact, Question, explain
 from fhir_server.access.grant import Grant
+from fhir_server.commands.proving.cases import BREAKING, DOCTOR, PARENT, PATIENT, TRACKER
+from fhir_server.commands.proving.records import COMMON, mother, patient, record_consent
+from fhir_server.commands.proving.shapes import OBSERVATION
+from fhir_server.commands.proving.twins import Call, World
+from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.search.match import Alone, match
 from fhir_server.storage.store import Search
 from tests.access.test_matrix import CASES, NOW, relations
-from tests.access.twins import (
-    BREAKING,
-    COMMON,
-    DOCTOR,
-    PARENT,
-    PATIENT,
-    TRACKER,
-    World,
-    mother,
-    patient,
-    record_consent,
-)
 from tests.access.world import ACTORS, grant_of, resource_of, subject_of
 
 
@@ -107,8 +100,9 @@ async def test_what_the_decision_does_not_reach_is_not_written(
     world = World(tmp_path / "empty", tmp_path / "store")
     await world.opened.open()
     await world.fill(list(enumerate([*COMMON, *common])))
-    ((created,),) = await world.answers(grant, [("create", "Observation", "", "identifier=urn:none|x")])
-    assert created[0] == status, created
+    call = Call("POST", "Observation", body=fhir_json.format(OBSERVATION))
+    (created,) = await world.answers(grant, call)
+    assert created.status == status, created
     stored = await world.opened.search(Search("Observation"))
     assert len(stored.versions) == (status == 201)
     await world.opened.close()
