@@ -43,8 +43,8 @@ async def grant_of(actor: Actor, runtime: Runtime) -> Grant:
     kind = local_reference(actor.reference).partition("/")[0]
     now = runtime.now()
     common: dict[str, Any] = {"client_id": "explanation", "expires_at": now + _LIFETIME, "patient_id": actor.patient_id}
-    if kind == "Practitioner":
-        roles = await _roles(actor.reference, runtime)
+    if kind in ("Practitioner", "PractitionerRole", "Organization"):
+        roles = await _roles(actor.reference, runtime) if kind == "Practitioner" else []
         return Grant(
             "professional",
             actor.reference,
@@ -66,7 +66,7 @@ async def grant_of(actor: Actor, runtime: Runtime) -> Grant:
         return Grant("representative", actor.reference, scopes=scopes, **common)
     if kind == "Patient":
         return Grant("patient", actor.reference, scopes=scopes, **common | {"patient_id": actor.reference[8:]})
-    raise BadRequest("actor is a reference to a Practitioner, a Device (an app), a RelatedPerson or a Patient.")
+    raise BadRequest("actor is a reference to a Practitioner, an Organization, an app, a RelatedPerson or a Patient.")
 
 
 async def _roles(practitioner: str, runtime: Runtime) -> list[dict[str, Any]]:
@@ -83,6 +83,8 @@ def _acting(role: dict[str, Any]) -> list[str]:
 
 
 async def _profession(practitioner: str, roles: Iterable[dict[str, Any]], runtime: Runtime) -> str:
+    if not practitioner.startswith("Practitioner/"):
+        return ""
     version = await runtime.store.read("Practitioner", practitioner.partition("/")[2])
     own = fhir_json.parse(version.content) if version is not None and not version.is_deleted else {}
     concepts = [one.get("code", {}) for one in own.get("qualification", ())]
