@@ -20,15 +20,18 @@ from fhir_server.search.parameters import Parameters
 
 PUBLISHER = replace(OPEN, client_id="server", display="this server, at start")
 _HERE = Path(__file__).parents[1]
-FOLDERS = (_HERE / "data" / "conformance", _HERE.parent / "conformance")
-"""In a wheel, and in a checkout."""
+FOLDERS = tuple((_HERE / "data" / name, _HERE.parent / name) for name in ("conformance", "profiles"))
+"""What the server promises, and its own profiles: each in a wheel, and in a checkout."""
+_NO_DEFINITIONS = {"package.json", "examples"}
 
 
 def definitions() -> Iterator[dict[str, Any]]:
-    """Yield the conformance resources that travel with the server."""
-    folder = next(folder for folder in FOLDERS if folder.is_dir())
-    for file in sorted(folder.rglob("*.json")):
-        yield fhir_json.parse(file.read_bytes())
+    """Yield the conformance resources and profiles that travel with the server."""
+    for places in FOLDERS:
+        folder = next(place for place in places if place.is_dir())
+        for file in sorted(folder.rglob("*.json")):
+            if _NO_DEFINITIONS.isdisjoint(file.relative_to(folder).parts):
+                yield fhir_json.parse(file.read_bytes())
 
 
 @lru_cache(maxsize=1)

@@ -98,10 +98,12 @@ class CanonicalIndex:
         return None if key is None else self._parsed(self._content[key])
 
     def _find(self, canonical: str, resource_type: str) -> Key | None:
-        url, _, version = canonical.partition("#")[0].partition("|")
+        url, _, version = canonical.partition("|")
+        # A fragment names a part of the resource; some URLs, such as those of HL7 v3, have a # of their own.
+        keys = self._by_url.get(url) or self._by_url.get(url.partition("#")[0]) or []
         found = [
             (version_order(member.version), index, key)
-            for index, key in enumerate(self._by_url.get(url, ()))
+            for index, key in enumerate(keys)
             if (member := self._members.get(key)) is not None
             and resource_type in ("", member.resource_type)
             and version in ("", member.version)
