@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from fhir_server.access.grant import Grant
 from fhir_server.access.scopes import parse_scopes
-from fhir_server.app import Deployment, runtime_of
+from fhir_server.app import Deployment, runtime_of, search_parameters_of
 from fhir_server.asgi.server import Api, fhir_api
 from fhir_server.commands.proving.records import Resource
 from fhir_server.conformance.canonicals import Canonicals
@@ -82,7 +82,9 @@ class World:
         self.opened = SqliteStore(folder, now=lambda: self.instant, options=Options(recorder=recorder))
         self._grant = FEEDER
         ids = count()
-        runtime = runtime_of(Deployment(Settings(), ORIGIN), self.opened, Canonicals(self.opened))
+        deployment = Deployment(Settings(), ORIGIN)
+        search_parameters = search_parameters_of(deployment, self.opened)
+        runtime = runtime_of(deployment, self.opened, Canonicals(self.opened), search_parameters)
         self.runtime = replace(
             runtime, store=wrapped(self.opened), now=lambda: self.instant, new_id=lambda: f"new-{next(ids):08}"
         )
