@@ -30,6 +30,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
 
     `launch` is the handle of a host software, `picked` that of what the person chose so far, `context` what both say;
     `pickers` are the context scopes that he can be asked for; `purpose` is the mode of an emergency, or "".
+    `is_secret` asks for a secret connection (parameter `secret_connection=true`, ours).
     """
 
     client: Client
@@ -46,6 +47,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     context: LaunchContext = NO_CONTEXT
     pickers: frozenset[str] = frozenset()
     purpose: str = ""
+    is_secret: bool = False
 
     def refusal(self, error: str, description: str) -> RedirectRefusal:
         """Make the refusal that sends the browser back to the client."""
@@ -87,6 +89,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
             raise self.refusal("access_denied", "The launch was opened for another person.")
         if self.purpose and user.kind != "professional":
             raise self.refusal("access_denied", "Only a professional opens a record in an emergency.")
+        if self.is_secret and user.kind != "professional":
+            raise self.refusal("access_denied", "Only a professional connects in secret.")
         if self.purpose == REGULATION and not user.is_regulator:
             raise self.refusal("access_denied", "Only a regulating doctor opens a record for centre 15.")
 
@@ -137,6 +141,7 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
         context=context,
         pickers=_pickers(authorization),
         purpose=_purpose(parameters),
+        is_secret=parameters.get("secret_connection") == "true",
     )
 
 
@@ -162,7 +167,7 @@ async def allow(
         nonce=request.nonce,
         expires_at=authorization.now() + timedelta(seconds=authorization.settings.code_seconds),
         session_key=session.key,
-        context=request.context,
+        context=msgspec.structs.replace(request.context, is_secret=request.is_secret),
     )
 
     async def work(transaction: Transaction) -> None:
@@ -189,6 +194,11 @@ def _reason_to_refuse(parameters: dict[str, str], client: Client, base_url: str)
         (audience.rstrip("/") != base_url, "invalid_request", f"aud must be {base_url}."),
         ("scope" not in parameters, "invalid_scope", "scope is required."),
         (mode_of(parameters.get("purpose_of_use", "")) == "", "invalid_request", "purpose_of_use is unknown."),
+        (
+            parameters.get("secret_connection", "false") not in ("true", "false"),
+            "invalid_request",
+            "secret_connection is true or false.",
+        ),
         (not _is_age(parameters.get("max_age", "0")), "invalid_request", "max_age must be a number of seconds."),
     ):
         if is_wrong:

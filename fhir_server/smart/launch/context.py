@@ -24,6 +24,7 @@ class LaunchContext(msgspec.Struct, frozen=True, omit_defaults=True):
     any). `patient` and `encounter` are ids; `fhir_context` is SMART's fhirContext. `is_from_host`: an EHR launch.
     `is_without_encounter`: the person was asked and chose none.
     `purpose_of_use` is a code of `access.modes` for an emergency, `reason` what the professional gave for it.
+    `is_secret`: a secret connection, in which what he writes is hidden from a minor's representatives.
     """
 
     user: str = ""
@@ -38,6 +39,7 @@ class LaunchContext(msgspec.Struct, frozen=True, omit_defaults=True):
     is_without_encounter: bool = False
     purpose_of_use: str = ""
     reason: str = ""
+    is_secret: bool = False
 
 
 NO_CONTEXT = LaunchContext()
@@ -56,6 +58,8 @@ def told(context: LaunchContext, patient_id: str, scopes: tuple[str, ...], style
         values |= {name: value for name, value in host.items() if value}
     if context.purpose_of_use:
         values["purpose_of_use"] = context.purpose_of_use
+    if context.is_secret:
+        values["secret_connection"] = True
     if is_launch or "patient" in values:
         values["need_patient_banner"] = context.needs_patient_banner
         values["smart_style_url"] = style_url

@@ -40,6 +40,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     purpose_of_use: str = ""
     reason: str = ""
     is_regulator: bool = False
+    is_secret: bool = False
 
     def grant(self, display: str, app: App | None = None) -> Grant:
         """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
@@ -58,6 +59,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             purpose_of_use=self.purpose_of_use,
             reason=self.reason,
             is_regulator=self.is_regulator,
+            is_secret=self.is_secret,
             app=app,
         )
 
@@ -74,6 +76,7 @@ def claims_of_user(family: Family, user: User) -> dict[str, Any]:
         "purpose_of_use": family.context.purpose_of_use,
         "reason": family.context.reason,
         "is_regulator": user.is_regulator,
+        "is_secret": family.context.is_secret,
     }
 
 

@@ -63,7 +63,8 @@ class _Consent:
             asking = self._emergency if missing == "reason" else self._picker
             return await asking.show(request, asked, signed_in)
         is_agreed = await self._authorization.apps.has_agreed(user.user_id, asked.client, offered)
-        if is_agreed and not asked.purpose and "consent" not in asked.prompts:
+        is_usual = not asked.purpose and not asked.is_secret
+        if is_agreed and is_usual and "consent" not in asked.prompts:
             return redirect(await allow(self._authorization, asked, session, user, offered))
         if "none" in asked.prompts:
             raise asked.refusal("consent_required", "The person must be asked.")
@@ -109,6 +110,7 @@ class _Consent:
         values = {
             "client": asked.client,
             "emergency": asked.purpose,
+            "is_secret": asked.is_secret,
             "user": user,
             "destination": urlsplit(asked.redirect_uri).netloc or asked.redirect_uri.partition(":")[0],
             "scopes": [(scope, describe(scope, language)) for scope in offered if scope not in CONTEXT_SCOPES],
