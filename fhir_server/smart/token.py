@@ -42,7 +42,7 @@ async def token(
     authorization: Authorization, pairs: Iterable[tuple[str, str]], authorization_header: str = ""
 ) -> dict[str, Any]:
     """Return the token response for form parameters; raises OAuthRefusal."""
-    parameters = single_values(pairs)
+    parameters = await _named(authorization, single_values(pairs), authorization_header)
     proof = await authorization.authentication.authenticate(parameters, authorization_header, authorization.now())
     grant_type = parameters.get("grant_type", "")
     exchange = EXCHANGES.get(grant_type)
@@ -108,6 +108,20 @@ async def refresh(authorization: Authorization, proof: Proof, parameters: Mappin
     contexts = [*family.scopes, *(["launch/patient"] if family.patient_id else [])]
     scopes = granted_scopes(" ".join(narrowed(asked, family.scopes)), client, user.kind, contexts)
     return await _response(authorization, family, user, scopes)
+
+
+async def _named(authorization: Authorization, parameters: dict[str, str], header: str) -> dict[str, str]:
+    """Return the parameters with the client_id of a refresh that names no client: that of its token.
+
+    Choice: SMART's table of refresh parameters has no client_id, and public apps (fhirclient) send none. The token says
+    whose it is; only a public client gets on without a proof of its own.
+    """
+    if header or parameters.get("grant_type") != "refresh_token" or {"client_id", "client_assertion"} & set(parameters):
+        return parameters
+    text = parameters.get("refresh_token", "")
+    family = await authorization.families.get(split(text)[0])
+    is_ours = family is not None and family.generation_of(text) is not None
+    return {**parameters, "client_id": family.client_id} if family is not None and is_ours else parameters
 
 
 Exchange = Callable[[Authorization, Proof, Mapping[str, str]], Awaitable[dict[str, Any]]]

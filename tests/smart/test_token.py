@@ -254,6 +254,19 @@ async def test_a_refresh_token_is_bound_to_its_client(
     assert await refused(world, refresh_form(first["refresh_token"], client_id="app-2")) == "invalid_grant"
 
 
+@pytest.mark.spec("https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#refresh-access-token")
+async def test_a_public_app_need_not_name_itself_at_a_refresh(
+    world: Authorization, get_code: GetCode, app_client: Client
+) -> None:
+    first = await token(world, code_form(await get_code()))
+    second = await token(world, refresh_form(first["refresh_token"], client_id=""))
+    forged = second["refresh_token"][:-1] + "x"
+    assert await refused(world, refresh_form(forged, client_id="")) == "invalid_client"
+    await world.clients.register(msgspec.structs.replace(app_client, kind="confidential-symmetric"), is_replacing=True)
+    unproven = refresh_form(second["refresh_token"], client_id="")
+    assert await refused(world, unproven) == "invalid_client"
+
+
 async def test_a_refresh_may_narrow_and_never_widen(world: Authorization, get_code: GetCode) -> None:
     first = await token(world, code_form(await get_code("offline_access patient/Observation.rs")))
     for wider in ("patient/*.rs", "patient/Observation.cruds", "openid patient/Observation.rs", "user/*.rs"):

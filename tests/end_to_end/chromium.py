@@ -1,0 +1,127 @@
+"""A real browser, and packages of npm that run in it; whoever lacks them is told loudly that tests are skipped.
+
+Debian: `apt-get install chromium chromium-driver npm`, which `.ci/run` does.
+"""
+
+import functools
+import http.server
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+WEB = Path(__file__).with_name("web")
+FHIRCLIENT, AXE = "fhirclient@2.6.3", "axe-core@4.14.1"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+PAGE_SECONDS = 30
+
+
+def driver_path() -> str:
+    """The driver of Chromium; skips when there is none on this machine."""
+    path = shutil.which("chromedriver")
+    if path is None or shutil.which("chromium") is None:
+        pytest.skip("NO BROWSER: install chromium and chromium-driver to run the tests of the pages in one")
+    return path
+
+
+@contextmanager
+def chromium(profile: Path, *, has_scripts: bool = True) -> Iterator[webdriver.Chrome]:
+    """A browser with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    for flag in (*FLAGS, f"--user-data-dir={profile}", "--lang=fr"):
+        options.add_argument(flag)
+    preferences: dict[str, Any] = {"intl.accept_languages": "fr"}
+    if not has_scripts:
+        preferences["profile.managed_default_content_settings.javascript"] = 2
+    options.add_experimental_option("prefs", preferences)
+    options.binary_location = shutil.which("chromium") or ""
+    driver = webdriver.Chrome(options, Service(driver_path()))
+    try:
+        driver.set_page_load_timeout(PAGE_SECONDS)
+        yield driver
+    finally:
+        driver.quit()
+
+
+def unpacked(package: str, name: str, folder: Path) -> str:
+    """One file of an npm package; skips when npm is absent or cannot fetch it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(f"NO NPM: install npm to run the tests that need {package}")
+    done = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        pytest.skip(f"NO {package}: npm could not fetch it: {done.stderr[-300:]}")
+    with tarfile.open(folder / f"{package.replace('@', '-')}.tgz") as archive:
+        member = archive.extractfile(f"package/{name}")
+        assert member is not None
+        return member.read().decode()
+
+
+@contextmanager
+def app_site(folder: Path) -> Iterator[str]:
+    """A web site with the app, on a port of its own; its origin."""
+    for page in ("launch", "callback"):
+        shutil.copy(WEB / f"{page}.html", folder / page)
+    (folder / "fhir-client.js").write_text(unpacked(FHIRCLIENT, "build/fhir-client.js", folder), encoding="utf-8")
+
+    class Site(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {".js": "text/javascript", "": "text/html"}  # noqa: RUF012 - as the library declares it
+
+        def log_message(self, *arguments: object) -> None:
+            """Log nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Site, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Person:
+    """Somebody in front of the browser."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def sign_in(self, login: str, password: str) -> None:
+        self.type("login", login)
+        self.type("password", password)
+        self.press("Se connecter")
+
+    def type(self, name: str, text: str) -> None:
+        field = self.driver.find_element(By.NAME, name)
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, words: str) -> None:
+        self.driver.find_element(By.XPATH, f"//button[contains(normalize-space(), '{words}')]").click()
+
+    def wait_for(self, *titles: str) -> None:
+        WebDriverWait(self.driver, PAGE_SECONDS).until(lambda driver: driver.title.startswith(titles))
+
+    @property
+    def text(self) -> str:
+        return self.driver.find_element(By.TAG_NAME, "main").text
