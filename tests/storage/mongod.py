@@ -90,6 +90,9 @@ class ReplicaSet:
         self._made = Path(tempfile.mkdtemp(dir=folder or (MEMORY if MEMORY.is_dir() else None), prefix="mongod-"))
         self.members = [Member(self._made / str(port), port) for port in free_ports(size)]
         atexit.register(self.close)
+        for member in self.members:
+            with member.client() as client:
+                client.admin.command("ping")
         with self.members[0].client() as client:
             hosts = [{"_id": place, "host": member.address} for place, member in enumerate(self.members)]
             settings = {"electionTimeoutMillis": election_ms, "heartbeatIntervalMillis": 300}

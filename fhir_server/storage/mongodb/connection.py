@@ -5,7 +5,7 @@ https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
 )
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, TooCostly, TooLarge, Unavailable
@@ -120,9 +121,9 @@ def _write_errors(error: Exception) -> list[Document]:
 class Connection:
     """One database: its collections, for writing and for reading. Majority everywhere: what is told is kept."""
 
-    def __init__(self, url: str, client_name: str) -> None:
+    def __init__(self, url: str, listeners: Sequence[CommandListener] = ()) -> None:
         try:
-            self.client: Client = AsyncMongoClient(url, appname=client_name, tz_aware=True, retryWrites=True)
+            self.client: Client = AsyncMongoClient(url, appname="fhir-server", event_listeners=list(listeners))
             database = self.client.get_default_database("fhir")
         except (ConfigurationError, PyMongoError, ValueError) as error:
             raise Unavailable(f"The address of the database is not understood: {_first_line(error)}") from None

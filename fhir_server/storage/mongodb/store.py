@@ -5,12 +5,13 @@ Everything is acknowledged by a majority and read from it, so that what was told
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
+from pymongo.monitoring import CommandListener
 
 from fhir_server.foundation.operation_outcome import FhirError, Unavailable
 from fhir_server.foundation.resource import Version
@@ -52,18 +53,26 @@ class MongoStore:
     """A Store in one database; any number of processes on any number of machines may open it.
 
     `url` is a connection string (mongodb://...) with the name of the database in its path, `fhir` when there is none.
-    `now` is the clock that relations and expiries are judged by.
+    `now` is the clock that relations and expiries are judged by; `listeners` see every command, as the driver tells it.
     """
 
-    def __init__(self, url: str, *, now: Callable[[], datetime] = utc_now, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        options: Options | None = None,
+        listeners: Sequence[CommandListener] = (),
+    ) -> None:
         self._url = url
         self._now = now
+        self._listeners = listeners
         self._options = options or Options()
         self._parts: _Parts | None = None
 
     async def open(self) -> None:
         """See Store.open."""
-        connection = Connection(self._url, "fhir-server")
+        connection = Connection(self._url, self._listeners)
         try:
             with within(self._options.open_seconds):
                 await check_deployment(connection)

@@ -119,6 +119,9 @@ class Pending:
         if self.created and self.entries:
             last = next(reversed(self.created.values()))
             last["j"], self.entries = self.entries, []
+        elif self._changed and self.entries:
+            _, change = next(reversed(self._changed.values()))
+            change["$push"], self.entries = {"j": {"$each": self.entries}}, []
         writes: list[Any] = [InsertOne(document) for document in self.created.values()]
         writes += [UpdateOne(named, change) for named, change in self._changed.values()]
         if writes:

@@ -1,0 +1,217 @@
+"""What is asked of the MongoDB engine: how many commands, and whether they name the shard.
+
+A listener of the driver sees every command, as a router of a sharded cluster would.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from fhir_server.search.condition import ALWAYS, Condition, Exists, Identity, Not, Related, all_of, any_of
+from fhir_server.search.index_row import DATE
+from fhir_server.storage.mongodb.explain import is_single_shard
+from fhir_server.storage.mongodb.fields import SHARED, shard_key
+from fhir_server.storage.mongodb.store import MongoStore
+from fhir_server.storage.store import History, Include, Search, Sort, Transaction
+from tests.storage.mongod import database_of
+from tests.storage.resources import compartment, date, has_code, in_compartment, put, reference, token, version
+
+pytestmark = pytest.mark.anyio
+QUESTIONS = ("find", "aggregate", "insert", "update", "delete", "findAndModify", "commitTransaction")
+LOCAL: Condition = any_of(in_compartment("1"), Not(has_code("hidden", "_security")))
+RELATED: Condition = any_of(Related(("Practitioner/1",), ("care-team",)), LOCAL)
+
+
+class Seen(monitoring.CommandListener):
+    """The commands since the last question, without those that concern no document."""
+
+    def __init__(self) -> None:
+        self.commands: list[Mapping[str, Any]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in QUESTIONS:
+            self.commands.append(event.command)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+class Listened:
+    def __init__(self, store: MongoStore, seen: Seen) -> None:
+        self.store, self._seen = store, seen
+
+    def taken(self) -> list[Mapping[str, Any]]:
+        commands, self._seen.commands = self._seen.commands, []
+        return commands
+
+    @property
+    def count(self) -> int:
+        return len(self.taken())
+
+
+@pytest.fixture
+async def listened(tmp_path: Path) -> AsyncIterator[Listened]:
+    seen = Seen()
+    store = MongoStore(database_of(tmp_path), listeners=(seen,))
+    await store.open()
+    await put(store, version("Patient/1"), [compartment("1")])
+    for n in range(5):
+        rows = [token("a"), date(n), reference("Patient/1"), compartment("1")]
+        await put(store, version(f"Observation/{n}"), rows)
+    seen.commands.clear()
+    yield Listened(store, seen)
+    await store.close()
+
+
+def shard_keys(query: Any) -> set[int]:
+    """The shard keys that a query names in each of its branches; empty when one of them names none."""
+    if "c" in query:
+        named = query["c"]
+        return {int(key) for key in named["$in"]} if isinstance(named, Mapping) else {int(named)}
+    found = [keys for part in query.get("$and", ()) if (keys := shard_keys(part))]
+    branches = [shard_keys(branch) for branch in query.get("$or", ())]
+    if branches and all(branches):
+        found.append(set().union(*branches))
+    return min(found, key=len) if found else set()
+
+
+ONE = {shard_key("Patient/1"), SHARED}
+SINGLE = [
+    ("Observation", in_compartment("1")),
+    ("Observation", all_of(has_code("a"), in_compartment("1"))),
+    ("", in_compartment("1")),
+    ("Patient", Identity(("1",))),
+    ("Observation", any_of(in_compartment("1"), all_of(in_compartment("1"), has_code("b")))),
+]
+SEVERAL = [
+    ("Observation", ALWAYS),
+    ("Observation", has_code("a")),
+    ("Observation", any_of(in_compartment("1"), has_code("a"))),
+    ("Observation", Not(in_compartment("1"))),
+    ("Observation", Identity(("1",))),
+]
+
+
+@pytest.mark.parametrize(("resource_type", "condition"), SINGLE)
+async def test_what_concerns_one_patient_names_the_shard_and_is_explained_so(
+    listened: Listened, resource_type: str, condition: Condition
+) -> None:
+    search = Search(resource_type, condition, LOCAL, (Sort("date", DATE),), limit=2, needs_total=True)
+    await listened.store.search(search)
+    commands = listened.taken()
+    assert commands
+    for command in commands:
+        assert shard_keys(command["pipeline"][0]["$match"]) == ONE
+    told = await listened.store.explain(search)
+    assert all(statement["is_single_shard"] for statement in told["statements"])
+
+
+@pytest.mark.parametrize(("resource_type", "condition"), SEVERAL)
+async def test_what_concerns_all_patients_is_not_said_to_be_in_one_shard(
+    listened: Listened, resource_type: str, condition: Condition
+) -> None:
+    search = Search(resource_type, condition, limit=2)
+    await listened.store.search(search)
+    (command,) = listened.taken()
+    assert not shard_keys(command["pipeline"][0]["$match"])
+    assert not is_single_shard(command["pipeline"])
+    told = await listened.store.explain(search)
+    assert not told["statements"][0]["is_single_shard"]
+
+
+async def test_a_patient_is_read_and_written_where_it_is(listened: Listened) -> None:
+    await listened.store.read("Patient", "1", LOCAL)
+    await listened.store.vread("Patient", "1", 1)
+    await listened.store.history(History("Patient", "1"))
+    read, *others = listened.taken()
+    assert shard_keys(read["filter"]) == ONE
+    for command in others:
+        assert shard_keys(command["pipeline"][0]["$match"]) == ONE
+    await put(listened.store, version("Observation/new"), [reference("Patient/1"), compartment("1")])
+    (insert,) = listened.taken()
+    assert insert["documents"][0]["c"] == shard_key("Patient/1")
+    await put(listened.store, version("Observation/both"), [compartment("1"), compartment("2")])
+    (insert,) = listened.taken()
+    assert insert["documents"][0]["c"] == SHARED
+
+
+@pytest.mark.parametrize("within", [ALWAYS, LOCAL, RELATED])
+async def test_a_read_is_one_command(listened: Listened, within: Condition) -> None:
+    for resource_id in ("1", "unknown"):
+        await listened.store.read("Patient", resource_id, within)
+        assert listened.count == 1
+        await listened.store.vread("Patient", resource_id, 1, within)
+        assert listened.count == 1
+
+
+@pytest.mark.parametrize("sort", [(), (Sort("date", DATE, is_descending=True),), (Sort("_lastUpdated"), Sort("_id"))])
+@pytest.mark.parametrize("condition", [ALWAYS, has_code("a"), Identity(("1", "2")), in_compartment("1")])
+async def test_a_search_is_one_command(listened: Listened, sort: tuple[Sort, ...], condition: Condition) -> None:
+    page = await listened.store.search(Search("Observation", condition, RELATED, sort, limit=2))
+    assert listened.count == 1
+    if page.cursor:
+        await listened.store.search(Search("Observation", condition, RELATED, sort, limit=2, cursor=page.cursor))
+        assert listened.count == 1
+
+
+async def test_a_chain_alone_first_asks_what_it_names(listened: Listened) -> None:
+    chain = Exists("subject", "Patient", in_compartment("1"))
+    assert len((await listened.store.search(Search("Observation", chain))).versions) == 5
+    assert listened.count == 2
+    await listened.store.search(Search("Observation", all_of(chain, has_code("a", "identifier"))))
+    assert listened.count == 1
+
+
+async def test_all_includes_of_a_round_are_one_command(listened: Listened) -> None:
+    includes = (
+        Include("subject", "Observation", (("Patient", RELATED), ("Group", ALWAYS))),
+        Include("part", "Observation", (("Observation", RELATED),)),
+        Include("subject", "", (("Observation", RELATED), ("Encounter", RELATED)), is_reverse=True),
+    )
+    page = await listened.store.search(Search("Observation", has_code("a"), RELATED, includes=includes))
+    assert len(page.included) == 1
+    assert listened.count == 2
+
+
+async def test_a_total_is_one_more_only_when_the_page_does_not_tell(listened: Listened) -> None:
+    for limit, commands in ((2, 2), (20, 1), (0, 1)):
+        await listened.store.search(Search("Observation", has_code("a"), limit=limit, needs_total=True))
+        assert listened.count == commands
+
+
+async def test_a_create_with_its_trace_is_one_command_and_an_update_four(listened: Listened) -> None:
+    async def create(transaction: Transaction) -> None:
+        await transaction.put(version("Observation/new"), [token("a"), compartment("1")])
+        await transaction.journal(b"created")
+
+    async def update(transaction: Transaction) -> None:
+        current = await transaction.read("Observation", "new")
+        assert current is not None
+        await transaction.put(version("Observation/new", 2), [token("b"), compartment("1")])
+        await transaction.journal(b"updated")
+
+    await listened.store.transact(create)
+    assert [next(iter(command)) for command in listened.taken()] == ["insert"]
+    assert await listened.store.journal_length() == 1
+    listened.taken()
+    await listened.store.transact(update)
+    commands = [next(iter(command)) for command in listened.taken()]
+    assert commands == ["find", "update", "insert", "commitTransaction"]
+    assert await listened.store.journal_length() == 2
+
+
+@pytest.mark.parametrize("entries", [2, 10, 100])
+async def test_a_transaction_of_creates_is_two_commands(listened: Listened, entries: int) -> None:
+    async def work(transaction: Transaction) -> None:
+        for n in range(entries):
+            await transaction.put(version(f"Observation/many{n}"), [token("a"), compartment("1")])
+            await transaction.journal(b"created")
+
+    await listened.store.transact(work)
+    assert [next(iter(command)) for command in listened.taken()] == ["insert", "commitTransaction"]
