@@ -131,6 +131,23 @@ def reindex(data: Data = None, config: Config = None) -> None:
 
 
 @application.command()
+def copy(
+    from_: Annotated[str, typer.Option("--from", help="The store to read: its folder, or mongodb://...")],
+    to: Annotated[str, typer.Option("--to", help="The store to fill, an empty one: a folder, or mongodb://...")],
+    config: Config = None,
+) -> None:
+    """Copy a whole server from one store to another, then compare both; an interrupted copy goes on.
+
+    Stop the servers of both stores first. Versions, deletions, clients, users, keys, sessions and waiting audit
+    entries are copied; index rows are made anew. Tables of large code systems lie beside the store: import them again.
+    """
+    from fhir_server.commands import copy as verb
+
+    with refusals_told():
+        raise typer.Exit(verb.run(effective(config), from_, to, console))
+
+
+@application.command()
 def check(config: Config = None) -> None:
     """Explain the effective settings and find mistakes; ends with 1 when there are some."""
     from fhir_server.commands import check as verb

@@ -93,6 +93,22 @@ class History(msgspec.Struct, frozen=True):
     needs_total: bool = True
 
 
+class Listing(msgspec.Struct, frozen=True):
+    """Some references in order of creation; `after` asks for the next ones, "" when there are none."""
+
+    references: list[str]
+    after: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One server record, as it is moved from store to store."""
+
+    kind: str
+    key: str
+    content: bytes
+    expires_at: datetime | None = None
+
+
 class Reader(Protocol):
     """What can be asked of a store, and of a transaction, which also sees its own writes."""
 
@@ -186,6 +202,14 @@ class Store(Reader, Protocol):
 
     async def explain(self, search: Search) -> dict[str, Any]:
         """Return how a search is answered, in the backend's own words, for operators; raises what `search` does."""
+        ...
+
+    async def listing(self, after: str = "", limit: int = 1_000) -> Listing:
+        """Return the references of all resources, deleted ones too, in order of creation: for moving a whole store."""
+        ...
+
+    async def kept(self, after: Kept | None = None, limit: int = 1_000) -> list[Kept]:
+        """Return live records of all kinds, by kind and key, those after one of them."""
         ...
 
     async def journal_length(self) -> int:

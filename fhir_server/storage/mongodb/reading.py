@@ -10,6 +10,7 @@ from fhir_server.search.condition import ALWAYS, Condition
 from fhir_server.storage.mongodb.fields import SHARED, SHOWN, Document, shard_key, version_of
 from fhir_server.storage.mongodb.printing.condition import Printer, holds, is_local, matching
 from fhir_server.storage.mongodb.scope import Scope
+from fhir_server.storage.store import Listing
 
 INSIDE: Final[Document] = {**SHOWN, "o": 1, "e": 1}
 """What a transaction shows of a current version, to write the next one."""
@@ -50,6 +51,19 @@ async def vread(scope: Scope, reference: str, version_id: int, within: Condition
             if one["v"] == version_id:
                 return version_of(one)
     return None
+
+
+async def listing(scope: Scope, after: str, limit: int) -> Listing:
+    """Return references in order of creation, those after a place."""
+    pipeline: list[Document] = [
+        {"$match": {"o": {"$gt": int(after or -1)}}},
+        {"$sort": {"o": 1}},
+        {"$limit": limit + 1},
+        {"$project": {"o": 1}},
+    ]
+    found = await scope.many(scope.connection.resource, pipeline)
+    references = [one["_id"] for one in found[:limit]]
+    return Listing(references, str(int(found[limit - 1]["o"])) if len(found) > limit else "")
 
 
 def name_of(reference: str) -> Document:

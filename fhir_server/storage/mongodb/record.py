@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from fhir_server.foundation.dates import microseconds
+from fhir_server.foundation.dates import from_microseconds, microseconds
 from fhir_server.storage.mongodb.fields import Document
 from fhir_server.storage.mongodb.scope import Scope
+from fhir_server.storage.store import Kept
 
 _END: Final = "\0"
 _NEXT: Final = "\1"
@@ -43,6 +44,22 @@ async def records(scope: Scope, kind: str) -> list[tuple[str, bytes]]:
     asked = {"_id": {"$gte": kind + _END, "$lt": kind + _NEXT}, **_live(scope.now)}
     found = await scope.many(scope.connection.record, [{"$match": asked}, {"$sort": {"_id": 1}}])
     return [(one["_id"].partition(_END)[2], one["b"]) for one in found]
+
+
+async def kept(scope: Scope, after: Kept | None, limit: int) -> list[Kept]:
+    """Return the live records after one, by kind and key."""
+    place = "" if after is None else record_id(after.kind, after.key)
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$gt": place}, **_live(scope.now)}},
+        {"$sort": {"_id": 1}},
+        {"$limit": limit},
+    ]
+    return [_kept(one) for one in await scope.many(scope.connection.record, pipeline)]
+
+
+def _kept(document: Document) -> Kept:
+    kind, _, key = document["_id"].partition(_END)
+    return Kept(kind, key, document["b"], None if document["e"] is None else from_microseconds(document["e"]))
 
 
 def record_fields(content: bytes, expires_at: datetime | None) -> Document:

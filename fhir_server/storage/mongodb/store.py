@@ -22,12 +22,12 @@ from fhir_server.storage.mongodb.explain import explain
 from fhir_server.storage.mongodb.fields import version_of
 from fhir_server.storage.mongodb.history import history as history_of
 from fhir_server.storage.mongodb.journal import Journal
-from fhir_server.storage.mongodb.reading import read, vread
+from fhir_server.storage.mongodb.reading import listing, read, vread
 from fhir_server.storage.mongodb.schema import check, check_deployment, migrate
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.mongodb.search import search as search_of
 from fhir_server.storage.mongodb.writing.attempt import Attempts
-from fhir_server.storage.store import History, Page, Search, Transaction
+from fhir_server.storage.store import History, Kept, Listing, Page, Search, Transaction
 
 T = TypeVar("T")
 
@@ -141,6 +141,16 @@ class MongoStore:
         """See Reader.records."""
         with self._asking(self._options.read_seconds) as scope:
             return await kept.records(scope, kind)
+
+    async def listing(self, after: str = "", limit: int = 1_000) -> Listing:
+        """See Store.listing."""
+        with self._asking(self._options.search_seconds) as scope:
+            return await listing(scope, after, limit)
+
+    async def kept(self, after: Kept | None = None, limit: int = 1_000) -> list[Kept]:
+        """See Store.kept."""
+        with self._asking(self._options.search_seconds) as scope:
+            return await kept.kept(scope, after, limit)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """See Store.transact."""

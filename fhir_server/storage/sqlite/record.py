@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from fhir_server.storage.sqlite.instants import microseconds
+from fhir_server.storage.sqlite.instants import instant, microseconds
 from fhir_server.storage.sqlite.session import Session
+from fhir_server.storage.store import Kept, Listing
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 
@@ -24,6 +25,29 @@ def records(session: Session, kind: str) -> list[tuple[str, bytes]]:
     statement = f"SELECT key, content FROM record WHERE kind = ? AND {_LIVE} ORDER BY key"
     rows = session.connection.rows(statement, (kind, microseconds(session.now())))
     return [(key, content) for key, content in rows]
+
+
+def kept(session: Session, after: Kept | None, limit: int) -> list[Kept]:
+    """Return the live records after one, by kind and key."""
+    place = ("", "") if after is None else (after.kind, after.key)
+    statement = (
+        f"SELECT kind, key, content, expires_at FROM record WHERE (kind, key) > (?, ?) AND {_LIVE}"
+        " ORDER BY kind, key LIMIT ?"
+    )
+    rows = session.connection.rows(statement, (*place, microseconds(session.now()), limit))
+    return [
+        Kept(kind, key, content, None if expiry is None else instant(expiry)) for kind, key, content, expiry in rows
+    ]
+
+
+def listing(session: Session, after: str, limit: int) -> Listing:
+    """Return references in order of creation, those after a place."""
+    statement = (
+        "SELECT t.name || '/' || r.id, r.rid FROM resource r CROSS JOIN resource_type t ON t.id = r.type"
+        " WHERE r.rid > ? ORDER BY r.rid LIMIT ?"
+    )
+    rows = session.connection.rows(statement, (int(after or 0), limit + 1))
+    return Listing([row[0] for row in rows[:limit]], str(rows[limit - 1][1]) if len(rows) > limit else "")
 
 
 def put_record(session: Session, name: tuple[str, str], content: bytes, expires_at: datetime | None) -> None:

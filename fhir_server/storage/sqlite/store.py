@@ -29,7 +29,7 @@ from fhir_server.storage.sqlite.search import Run
 from fhir_server.storage.sqlite.search import search as search_of
 from fhir_server.storage.sqlite.session import Session
 from fhir_server.storage.sqlite.writing.writer import Job, Writer
-from fhir_server.storage.store import History, Page, Search, Transaction
+from fhir_server.storage.store import History, Kept, Listing, Page, Search, Transaction
 
 T = TypeVar("T")
 
@@ -114,6 +114,14 @@ class SqliteStore:
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         """See Reader.records."""
         return kept.records(self._inline, kind)
+
+    async def listing(self, after: str = "", limit: int = 1_000) -> Listing:
+        """See Store.listing."""
+        return kept.listing(self._inline, after, limit)
+
+    async def kept(self, after: Kept | None = None, limit: int = 1_000) -> list[Kept]:
+        """See Store.kept."""
+        return kept.kept(self._inline, after, limit)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """See Store.transact."""
