@@ -24,6 +24,7 @@ from fhir_server.conformance.terminology import tables_of, terminology_of
 from fhir_server.directory import outside_of, patient_id_of
 from fhir_server.interactions.request import Limits, Runtime
 from fhir_server.operations import OPERATIONS
+from fhir_server.operations.terminology.value_set_expand import KINDS as EXPANSION_PARAMETERS
 from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
@@ -121,6 +122,7 @@ def runtime_of(
         guides=documents.GUIDES,
         oauth_uris=oauth_uris,
         terminology=terminology,
+        describe_terminology=partial(terminology.describe, EXPANSION_PARAMETERS),
         canonicals=canonicals,
         profiling=profiling_of(canonicals, terminology, settings.profiles, refuses_unknown=refuses_unknown),
         may_combine_labels=settings.labels_combined,

@@ -3,7 +3,8 @@
 Spec: http.html#capabilities, capabilitystatement.html
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -60,7 +61,9 @@ async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Re
     """Return the CapabilityStatement, or TerminologyCapabilities. Raises BadRequest for a `mode` that there is not."""
     mode = dict(request.parameters).get("mode", "full")
     if mode == TERMINOLOGY:
-        return _answer(request, fhir_json.format(terminology_capabilities(request.base_url)))
+        if runtime.canonicals is not None:
+            await runtime.canonicals.ready()
+        return _answer(request, await asyncio.to_thread(_terminology_content, request.base_url, runtime))
     if mode not in MODES:
         known = ", ".join((*MODES, TERMINOLOGY))
         raise BadRequest(f"mode={mode[:50]} is none of {known}; full and normative give the same statement.")
@@ -127,12 +130,17 @@ def _guides(guides: Guides) -> Element:
     return {name: list(canonicals) for name, canonicals in named.items() if canonicals}
 
 
-def terminology_capabilities(base_url: str) -> Element:
-    """Return what this server does for terminologies. Spec: terminologycapabilities.html.
+def _terminology_content(base_url: str, runtime: Runtime) -> bytes:
+    held = {} if runtime.describe_terminology is None else runtime.describe_terminology()
+    return fhir_json.format(terminology_capabilities(base_url, held))
 
-    It lists neither code systems nor operations: the operations that are offered are in the CapabilityStatement.
+
+def terminology_capabilities(base_url: str, held: Mapping[str, Any]) -> Element:
+    """Return what this server does for terminologies, with what it holds. Spec: terminologycapabilities.html.
+
+    It lists no operations: those that are offered are in the CapabilityStatement.
     """
-    return {"resourceType": "TerminologyCapabilities", **_instance(base_url), "codeSearch": "explicit"}
+    return {"resourceType": "TerminologyCapabilities", **_instance(base_url), "codeSearch": "explicit", **held}
 
 
 def _instance(base_url: str) -> Element:

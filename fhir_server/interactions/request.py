@@ -165,6 +165,8 @@ class Runtime(msgspec.Struct, frozen=True):
     oauth_uris: tuple[tuple[str, str], ...] = ()
     terminology: Terminology = SPECIFIED_CODES
     """What `:in`, `:not-in`, `:above` and `:below` ask."""
+    describe_terminology: Callable[[], Mapping[str, Any]] | None = None
+    """What TerminologyCapabilities tells of what is held; None where nobody can tell. It may take a while."""
     canonicals: Canonicals | None = None
     """The definitions that take effect in this process; None where none do."""
     profiling: Profiling | None = None

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fhir_server.foundation.operation_outcome import BadRequest, NotFound, TooCostly
 from fhir_server.terminology import definitions
 from fhir_server.terminology.bounded_cache import BoundedCache
+from fhir_server.terminology.capabilities import describe
 from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, wrong_display
 from fhir_server.terminology.concept_map import Between, Ends, Match, Question, ends_of, translate
 from fhir_server.terminology.grammars import GRAMMARS
@@ -53,12 +54,14 @@ class Terminology:
         self._value_sets: BoundedCache[str, ValueSet] = BoundedCache(_KEPT_VALUE_SETS)
         self._members: BoundedCache[str, tuple[Member, ...]] = BoundedCache(_KEPT_MEMBERS)
         self._map_ends: tuple[Ends, ...] | None = None
+        self._described: Mapping[str, Any] | None = None
 
     def forget(self) -> None:
         """Read everything anew: to be called when a resource that `resolve` gives has changed."""
         for cache in (self._code_systems, self._value_sets, self._members):
             cache.clear()
         self._map_ends = None
+        self._described = None
 
     def resource(self, canonical: str, resource_type: str) -> Mapping[str, Any] | None:
         """Return a terminology resource by canonical, None when it is not here.
@@ -188,6 +191,14 @@ class Terminology:
     def above(self, system: str, code: str) -> Collection[str]:
         """Return the code and those that subsume it; raise BadRequest (400) when the hierarchy is not known."""
         return {code} | self._hierarchy(system, code).ancestors(code)
+
+    def describe(self, parameters: Iterable[str]) -> Mapping[str, Any]:
+        """Return what TerminologyCapabilities tells of what is here; `parameters` are those of an expansion."""
+        self._refresh()
+        if self._described is None:
+            stored = self._listed("CodeSystem") if self._listed is not None else ()
+            self._described = describe(stored, self._tables, self._grammars, parameters)
+        return self._described
 
     def translate(self, concept_map: str | Definition, question: Question) -> tuple[Match, ...]:
         """Return what a concept map says of a code; raise NotFound (404) when the map is not here."""

@@ -49,6 +49,21 @@ def resolve(canonical: str, resource_type: str) -> dict[str, Any] | None:
     return _EXPAND[resource_type](url, row) if version in ("", row.get("v", "")) else None
 
 
+class _Row(msgspec.Struct, frozen=True):
+    """What a row of a code system says, but for its concepts."""
+
+    v: str = ""
+    t: str = "c"
+    h: str = ""
+
+
+def code_systems() -> Iterator[dict[str, Any]]:
+    """Yield every code system of the tables without its concepts."""
+    for url, raw in table(CODE_SYSTEMS).items():
+        row = msgspec.json.decode(raw, type=_Row)
+        yield {"url": url, "version": row.v, "content": CONTENTS[row.t], "hierarchyMeaning": row.h}
+
+
 def concept_maps() -> Iterator[dict[str, Any]]:
     """Yield every concept map of the tables."""
     return (_concept_map(url, msgspec.json.decode(row)) for url, row in table(CONCEPT_MAPS).items())
