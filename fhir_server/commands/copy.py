@@ -15,13 +15,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from fhir_server.access.extract import kept_rows
-from fhir_server.app import Deployment, runtime_of, store_at
-from fhir_server.conformance.canonicals import Canonicals
+from fhir_server.commands.local import opened
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.resource import Version
-from fhir_server.interactions.governance import index_rows, last_content
-from fhir_server.interactions.request import Runtime
+from fhir_server.interactions.governance import Indexing, index_rows, last_content
 from fhir_server.search.index_row import IndexRow
 from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.storage.lease import KIND as LEASE
@@ -81,20 +79,19 @@ def run(settings: Settings, source: str, target: str, console: Console) -> int:
 
 
 async def _run(settings: Settings, places: tuple[str, str], console: Console) -> tuple[Sum, Sum]:
-    source, target = (store_at(place) for place in places)
-    await source.open()
-    try:
-        await target.open()
-        try:
-            origin = settings.public_url or f"http://{settings.host}:{settings.port}"
-            runtime = runtime_of(Deployment(settings, origin), target, Canonicals(target))
-            with Progress(console=console, transient=True) as progress:
-                await _Copy(source, runtime, progress).run(places[0])
-                return await sum_of(source, progress), await sum_of(target, progress)
-        finally:
-            await target.close()
-    finally:
-        await source.close()
+    at_source, at_target = (settings_at(settings, place) for place in places)
+    async with opened(at_source) as source, opened(at_target) as target:
+        with Progress(console=console, transient=True) as progress:
+            # The search parameters that the source holds say which rows there are, in the target too.
+            await _Copy(source.store, target.store, source.indexing, progress).run(places[0])
+            return await sum_of(source.store, progress), await sum_of(target.store, progress)
+
+
+def settings_at(settings: Settings, place: str) -> Settings:
+    """Return the settings of a server whose store is a connection string or a folder."""
+    if "://" in place:
+        return msgspec.structs.replace(settings, store=place)
+    return msgspec.structs.replace(settings, store="", data=place)
 
 
 async def sum_of(store: Store, progress: Progress | None = None) -> Sum:
@@ -156,11 +153,11 @@ async def _all_kept(store: Store) -> AsyncIterator[Kept]:
 
 
 class _Copy:
-    """One run: `runtime` is of the target."""
+    """One run."""
 
-    def __init__(self, source: Store, runtime: Runtime, progress: Progress) -> None:
-        self._source, self._target, self._runtime = source, runtime.store, runtime
-        self._progress = progress
+    def __init__(self, source: Store, target: Store, indexing: Indexing, progress: Progress) -> None:
+        self._source, self._target = source, target
+        self._indexing, self._progress = indexing, progress
 
     async def run(self, place: str) -> None:
         """Do what is left of the steps. Raises SettingsRefused when the target is another's."""
@@ -227,7 +224,7 @@ class _Copy:
         last = next((version for version in reversed(versions) if version.content), None)
         if last is None:
             return []
-        rows = self._runtime.indexing.rows(fhir_json.parse(last.content), last.depositor)
+        rows = self._indexing.rows(fhir_json.parse(last.content), last.depositor)
         return kept_rows(rows) if versions[-1].is_deleted else rows
 
     async def _copy_rows(self, references: list[str], state: State) -> None:
@@ -245,7 +242,7 @@ class _Copy:
         current, last = await transaction.read(resource_type, resource_id), await last_content(transaction, reference)
         if current is None or last is None:
             return
-        resource, indexing = fhir_json.parse(last.content), self._runtime.indexing
+        resource, indexing = fhir_json.parse(last.content), self._indexing
         rows = await index_rows(transaction, resource, last.depositor, indexing)
         if rows != list(dict.fromkeys(indexing.rows(resource, last.depositor))):
             await transaction.index(resource_type, resource_id, kept_rows(rows) if current.is_deleted else rows)
