@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from fhir_server.documents.cda.convert_cda import convert_cda
+from fhir_server.documents.cda.fidelity import fidelity
 from fhir_server.documents.cda.import_cda import import_cda
+from fhir_server.documents.cda.to_cda import to_cda
 from fhir_server.documents.record.authorise import authorise
 from fhir_server.documents.record.open_record import close_record, open_record, reopen_record
 from fhir_server.documents.record.record_status import record_status
@@ -17,12 +19,16 @@ from fhir_server.interactions.request import ChangeRule, Guides, Operation, Prof
 
 _DEFINITIONS = "https://fhir-server.example.fr/fhir/OperationDefinition"
 _PATIENT = ("Patient",)
+_HELD = ("DocumentReference", "Binary")
 _PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm"
 _MHD = "https://profiles.ihe.net/ITI/MHD"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("convert-cda", f"{_DEFINITIONS}/convert-cda", convert_cda),
     Operation("import-cda", f"{_DEFINITIONS}/import-cda", import_cda, is_affecting=True),
+    Operation("to-cda", f"{_DEFINITIONS}/to-cda", to_cda, ("DocumentReference",), ("instance",)),
+    Operation("fidelity", f"{_DEFINITIONS}/fidelity", fidelity),
+    Operation("fidelity", f"{_DEFINITIONS}/document-fidelity", fidelity, _HELD, ("instance",)),
     Operation(
         "generate-metadata",
         f"{_MHD}/OperationDefinition/generate-metadata",

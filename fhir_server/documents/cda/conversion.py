@@ -23,10 +23,15 @@ async def convert(content: bytes) -> mappings.Conversion:
     try:
         return await asyncio.to_thread(mappings.convert, content)
     except mappings.CdaRefused as refused:
-        place = (refused.location,) if refused.location else ()
-        refusal = REFUSALS.get(refused.code, Unprocessable)
-        issue = Issue("error", refused.code, refused.diagnostics, place)
-        raise refusal(refused.diagnostics, issues=(issue,)) from refused
+        raise refusal_of(refused) from refused
+
+
+def refusal_of(refused: mappings.CdaRefused) -> FhirError:
+    """Return what a caller is told of a CDA that cannot be converted."""
+    place = (refused.location,) if refused.location else ()
+    refusal = REFUSALS.get(refused.code, Unprocessable)
+    issue = Issue("error", refused.code, refused.diagnostics, place)
+    return refusal(refused.diagnostics, issues=(issue,))
 
 
 def outcome(conversion: mappings.Conversion, *more: Issue) -> dict[str, Any]:
