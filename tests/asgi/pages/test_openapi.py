@@ -45,7 +45,7 @@ async def test_every_route_is_in_it_with_a_sentence(authorization: Authorization
             named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
             assert named == set(re.findall(r"{(\w+)}", path))
     assert len(identities) == len(set(identities)) > 25
-    for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke", "/authorize", "/openapi.json", "/account"):
+    for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/authorize", "/openapi.json", "/account"):
         assert path in described["paths"]
 
 
