@@ -121,6 +121,7 @@ def runtime_of(
         change_rules={**documents.CHANGE_RULES, "SearchParameter": search_parameters.check},
         guides=documents.GUIDES,
         oauth_uris=oauth_uris,
+        has_cors=bool(settings.cors_origins or oauth_uris),
         terminology=terminology,
         describe_terminology=partial(terminology.describe, EXPANSION_PARAMETERS),
         canonicals=canonicals,

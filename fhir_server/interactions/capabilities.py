@@ -9,6 +9,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
+
 from fhir_server import __version__
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.compartment import COMPARTMENT_TYPES
@@ -53,8 +55,21 @@ SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-securit
 
 NO_GUIDES: Final = Guides()
 
+DOCUMENTATION: Final = (
+    "What is sent is stored as it came, and comes back so; id, meta.versionId and meta.lastUpdated are the server's. "
+    "A version is kept for good. Criteria of conditional interactions and what they write are one transaction."
+)
 Element = dict[str, Any]
 OauthUris = tuple[tuple[str, str], ...]
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """What a server offers beside interactions and searches; `has_cors`: pages of some origins may call."""
+
+    operations: tuple[Operation, ...] = ()
+    oauth_uris: OauthUris = ()
+    guides: Guides = NO_GUIDES
+    has_cors: bool = False
 
 
 async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Response:
@@ -67,8 +82,8 @@ async def capabilities(request: Request, reader: Reader, runtime: Runtime) -> Re
     if mode not in MODES:
         known = ", ".join((*MODES, TERMINOLOGY))
         raise BadRequest(f"mode={mode[:50]} is none of {known}; full and normative give the same statement.")
-    offered = (runtime.parameters, runtime.operations, runtime.oauth_uris, runtime.guides)
-    return _answer(request, _content(request.base_url, *offered))
+    offered = Offered(runtime.operations, runtime.oauth_uris, runtime.guides, runtime.has_cors)
+    return _answer(request, _content(request.base_url, runtime.parameters, offered))
 
 
 def _answer(request: Request, content: bytes) -> Response:
@@ -84,22 +99,15 @@ def _etag(content: bytes) -> str:
 
 
 @lru_cache(maxsize=8)
-def _content(
-    base_url: str, parameters: Parameters, operations: tuple[Operation, ...], oauth_uris: OauthUris, guides: Guides
-) -> bytes:
-    return fhir_json.format(capability_statement(base_url, parameters, operations, oauth_uris, guides))
+def _content(base_url: str, parameters: Parameters, offered: Offered) -> bytes:
+    return fhir_json.format(capability_statement(base_url, parameters, offered))
 
 
-def capability_statement(
-    base_url: str,
-    parameters: Parameters,
-    operations: tuple[Operation, ...],
-    oauth_uris: OauthUris,
-    guides: Guides = NO_GUIDES,
-) -> Element:
-    """Return the statement of a server at this base, which knows these search parameters and operations."""
+def capability_statement(base_url: str, parameters: Parameters, offered: Offered) -> Element:
+    """Return the statement of a server at this base, which knows these search parameters and offers this."""
+    operations, guides = offered.operations, offered.guides
     referring = _referring(parameters)
-    rest: Element = {"mode": "server", "security": _security(oauth_uris)}
+    rest: Element = {"mode": "server", "documentation": DOCUMENTATION, "security": _security(offered)}
     rest["resource"] = [
         _resource(resource_type, parameters, operations, referring.get(resource_type, []))
         for resource_type in sorted(RESOURCE_TYPES)
@@ -110,9 +118,9 @@ def capability_statement(
             resource["supportedProfile"] = supported
     rest["interaction"] = [{"code": code} for code in SYSTEM_INTERACTIONS]
     rest["searchParam"] = _search_parameters("", parameters)
-    offered = _operations("system", "", operations)
-    if offered:
-        rest["operation"] = offered
+    of_system = _operations("system", "", operations)
+    if of_system:
+        rest["operation"] = of_system
     rest["compartment"] = [f"{COMPARTMENT}/{name[0].lower()}{name[1:]}" for name in sorted(COMPARTMENT_TYPES)]
     return {
         "resourceType": "CapabilityStatement",
@@ -153,11 +161,11 @@ def _instance(base_url: str) -> Element:
     }
 
 
-def _security(oauth_uris: OauthUris) -> Element:
-    security: Element = {"cors": True}
-    if not oauth_uris:
+def _security(offered: Offered) -> Element:
+    security: Element = {"cors": offered.has_cors}
+    if not offered.oauth_uris:
         return security | {"description": "No authorization: this server runs open."}
-    uris = [{"url": name, "valueUri": uri} for name, uri in oauth_uris]
+    uris = [{"url": name, "valueUri": uri} for name, uri in offered.oauth_uris]
     return {
         "extension": [{"url": OAUTH_URIS, "extension": uris}],
         **security,

@@ -163,6 +163,8 @@ class Runtime(msgspec.Struct, frozen=True):
     change_rules: Mapping[str, ChangeRule] = msgspec.field(default_factory=dict)
     guides: Guides = Guides()
     oauth_uris: tuple[tuple[str, str], ...] = ()
+    has_cors: bool = False
+    """Pages of some web origins may call."""
     terminology: Terminology = SPECIFIED_CODES
     """What `:in`, `:not-in`, `:above` and `:below` ask."""
     describe_terminology: Callable[[], Mapping[str, Any]] | None = None

@@ -28,10 +28,10 @@ _CONCEPT_MAP: Final = ("ConceptMap",)
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("explain-access", f"{_DEFINITIONS}/explain-access", explain_access, levels=_INSTANCE),
-    Operation("meta", f"{_DEFINITIONS}/meta", meta, levels=("instance", "version")),
+    Operation("meta", f"{_DEFINITIONS}/meta", meta, levels=("system", "type", "instance", "version")),
     Operation("meta-add", f"{_DEFINITIONS}/meta-add", meta_add, levels=_INSTANCE, is_affecting=True),
     Operation("meta-delete", f"{_DEFINITIONS}/meta-delete", meta_delete, levels=_INSTANCE, is_affecting=True),
-    Operation("everything", f"{_DEFINITIONS}/patient-everything", patient_everything, ("Patient",), _INSTANCE),
+    Operation("everything", f"{_DEFINITIONS}/patient-everything", patient_everything, ("Patient",), _BOTH),
     Operation("everything", f"{_DEFINITIONS}/encounter-everything", encounter_everything, ("Encounter",), _INSTANCE),
     Operation("lastn", f"{_DEFINITIONS}/observation-lastn", lastn, ("Observation",), ("type",)),
     Operation("document", f"{_DEFINITIONS}/composition-document", document, ("Composition",), ("type", "instance")),

@@ -22,7 +22,10 @@ OF_PATIENT: Final = ("start", "end", *OF_ENCOUNTER)
 
 
 async def patient_everything(request: Request, runtime: Runtime) -> Response:
-    """Return a page of the patient's compartment and of what it refers to. Raises NotFound, BadRequest, Forbidden."""
+    """Return a page of the patient's compartment, and of what it refers to; of the type, all patients' compartments.
+
+    Only what the caller may see: of the type, a patient gets his own record. Raises NotFound, BadRequest, Forbidden.
+    """
     return await _everything(request, runtime, OF_PATIENT)
 
 
@@ -38,8 +41,9 @@ async def _everything(request: Request, runtime: Runtime, known: tuple[str, ...]
         types,
         *(single(found, name) for name in ("_since", "start", "end", "_count", CURSOR)),
     )
-    # Who may not read the resource itself has no everything of it.
-    await read(replace(request, interaction="read", parameters=(), if_none_match=""), runtime.store, runtime)
+    if request.resource_id:
+        # Who may not read the resource itself has no everything of it.
+        await read(replace(request, interaction="read", parameters=(), if_none_match=""), runtime.store, runtime)
     page = await record_page(request, runtime, (request.resource_type, request.resource_id), extent)
     links = _links(request, extent, page.cursor)
     issues = []
@@ -56,7 +60,8 @@ def _links(request: Request, extent: Extent, cursor: str) -> list[Link]:
         ("end", extent.end),
         ("_count", extent.count),
     ]
-    address = f"{request.base_url}/{request.resource_type}/{request.resource_id}/$everything"
+    place = f"{request.resource_type}/{request.resource_id}".rstrip("/")
+    address = f"{request.base_url}/{place}/$everything"
     links = [("self", _url(address, [*asked, (CURSOR, extent.cursor)]))]
     if cursor:
         links.append(("next", _url(address, [*asked, (CURSOR, cursor)])))

@@ -17,6 +17,7 @@ from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.update import update
 from fhir_server.interactions.vread import vread
 from fhir_server.operations.inputs import inputs, posted
+from fhir_server.operations.meta_in_use import meta_in_use
 from fhir_server.validation.validate import validate
 
 LISTS: Final = ("profile", "security", "tag")
@@ -25,8 +26,13 @@ Merge = Callable[[list[Any], list[Any]], list[Any]]
 
 
 async def meta(request: Request, runtime: Runtime) -> Response:
-    """Return the meta of a resource, or of one version of it. Raises NotFound, Gone, Forbidden."""
+    """Return the meta of a resource, or of one version of it; of a type, or the system, all that are in use.
+
+    Raises NotFound, Gone, Forbidden, TooCostly.
+    """
     inputs(request, runtime, ())
+    if not request.resource_id:
+        return await meta_in_use(request, runtime)
     read_it = vread if request.version_id else read
     interaction = "vread" if request.version_id else "read"
     plain = replace(request, interaction=interaction, parameters=(), if_none_match="", if_modified_since=None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fhir_server.foundation import fhir_json
-from fhir_server.interactions.capabilities import capability_statement
+from fhir_server.interactions.capabilities import Offered, capability_statement
 from fhir_server.operations import OPERATIONS
 from fhir_server.search.parameters import Parameters
 from fhir_server.validation.validate import validate
@@ -34,7 +34,7 @@ def test_an_operation_is_what_its_definition_says(operation: Any) -> None:
 
 
 def test_the_statement_lists_them_where_they_are_invoked() -> None:
-    statement = capability_statement("http://x", Parameters(), OPERATIONS, ())
+    statement = capability_statement("http://x", Parameters(), Offered(OPERATIONS))
     (rest,) = statement["rest"]
     offered = {one["type"]: {op["name"] for op in one.get("operation", ())} for one in rest["resource"]}
     assert offered["Patient"] == {
@@ -47,4 +47,4 @@ def test_the_statement_lists_them_where_they_are_invoked() -> None:
         "validate",
     }
     assert offered["Observation"] == offered["Patient"] - {"everything"} | {"lastn"}
-    assert {op["name"] for op in rest["operation"]} == {"fhirpath", "reindex", "reindex-progress", "validate"}
+    assert {op["name"] for op in rest["operation"]} == {"fhirpath", "meta", "reindex", "reindex-progress", "validate"}

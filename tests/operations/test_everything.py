@@ -127,3 +127,20 @@ async def test_everything_stays_within_the_grant(ask: Ask, runtime: Runtime) -> 
         await asked(runtime, "$everything", "Patient/1", grant=grant("Observation"))
     few = parsed(await asked(runtime, "$everything", "Patient/1", grant=grant("Patient", "Encounter")))
     assert (sorted(ids(few)), ids(few, "include")) == (["1", "e"], [])
+
+
+@pytest.mark.usefixtures("record")
+async def test_everything_of_all_patients_the_caller_may_see(ask: Ask, runtime: Runtime) -> None:
+    body = parsed(await ask("$everything", "Patient", _type="Patient,Observation,Practitioner"))
+    assert sorted(ids(body)) == ["1", "2", "mine", "other", "undated", "visit"]
+    assert ids(body, "include") == ["doctor"]
+    first = parsed(await ask("$everything", "Patient", _type="Observation", _count="2"))
+    links = {link["relation"]: link["url"] for link in first["link"]}
+    assert links["next"].startswith(f"{BASE_URL}/Patient/$everything?")
+    second = parsed(await ask("$everything", "Patient", **dict(parse_qsl(urlsplit(links["next"]).query))))
+    assert sorted(ids(first) + ids(second)) == ["mine", "other", "undated", "visit"]
+    own = Grant("patient", "Patient/1", "app", (Scope("patient", "*", frozenset("rs")),), patient_id="1")
+    mine = parsed(await asked(runtime, "$everything", "Patient", grant=own))
+    assert sorted(ids(mine)) == RECORD
+    with pytest.raises(BadRequest):
+        await ask("$everything", "Patient", _cursor="x")

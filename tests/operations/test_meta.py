@@ -14,7 +14,7 @@ from fhir_server.foundation.operation_outcome import (
     VersionConflict,
 )
 from fhir_server.interactions.request import Runtime
-from tests.operations.conftest import Ask, asked, parameters, parsed, patient
+from tests.operations.conftest import Ask, asked, observation, parameters, parsed, patient
 
 pytestmark = pytest.mark.anyio
 TAG = {"system": "urn:tags", "code": "a"}
@@ -82,3 +82,16 @@ async def test_meta_under_the_rules_of_an_update(ask: Ask, runtime: Runtime) -> 
     reader = Grant("patient", "Patient/1", "app", (Scope("patient", "*", frozenset("rs")),), patient_id="1")
     with pytest.raises(Forbidden):
         await asked(runtime, "$meta-add", "Patient/1", given(tag=[{"code": "z"}]), grant=reader)
+
+
+@pytest.mark.spec("resource-operation-meta.html")
+async def test_meta_in_use_of_a_type_and_of_the_system(ask: Ask, store: Callable[..., Awaitable[None]]) -> None:
+    tag, label = {"system": "urn:tags", "code": "y"}, {"system": "urn:l", "code": "R"}
+    assert "parameter" not in parsed(await ask("$meta", "Observation"))
+    await store(
+        patient("2", meta={"tag": [TAG, tag], "security": [label]}), observation("o", meta={"profile": ["http://a/o"]})
+    )
+    of_type = meta_of(parsed(await ask("$meta", "Patient")))
+    assert (len(of_type["tag"]), of_type["security"], of_type["profile"]) == (2, [label], ["http://x"])
+    of_system = meta_of(parsed(await ask("$meta")))
+    assert {"http://a/o", "http://x"} <= {*of_system["profile"]}

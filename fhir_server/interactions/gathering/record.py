@@ -14,7 +14,8 @@ from fhir_server.interactions.gathering.referenced import referenced
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.interactions.search import plan_search
 from fhir_server.interactions.trail import drain_all
-from fhir_server.search.condition import all_of
+from fhir_server.search.condition import Compare, all_of
+from fhir_server.search.index_row import COMPARTMENT
 from fhir_server.search.parse import parse
 from fhir_server.search.result_parameters import CURSOR
 from fhir_server.storage.store import Page
@@ -37,6 +38,7 @@ class Extent(msgspec.Struct, frozen=True):
 async def record_page(request: Request, runtime: Runtime, compartment: Compartment, extent: Extent) -> Page:
     """Return one page of a compartment under the grant of the request. Raises BadRequest, Forbidden.
 
+    A Patient compartment without an id stands for those of all patients.
     `included` is what the page refers to and can be in no compartment of the kind: people, organizations, medications.
     """
     asked = [
@@ -45,9 +47,12 @@ async def record_page(request: Request, runtime: Runtime, compartment: Compartme
         ("_count", extent.count),
         (CURSOR, extent.cursor),
     ]
-    inner = replace(request, interaction="search", resource_type="", resource_id="", compartment=compartment)
+    one = compartment if compartment[1] else None
+    inner = replace(request, interaction="search", resource_type="", resource_id="", compartment=one)
     query = parse("", [pair for pair in asked if pair[1]], runtime.parameters)
     search = plan_search(inner, runtime, query)
+    if one is None:
+        search = replace(search, condition=all_of(search.condition, Compare(COMPARTMENT, compartment[0])))
     if extent.start or extent.end:
         period = within_period(request, runtime, extent.start, extent.end)
         purpose = f"{search.purpose} {extent.start} {extent.end}"
