@@ -57,9 +57,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with serving(tmp_path_factory.mktemp("stated"), "--open") as base:
-        with httpx.Client(base_url=f"{base}/", timeout=60) as client:
-            yield World(client)
+    folder = tmp_path_factory.mktemp("stated")
+    with serving(folder, "--open") as base, httpx.Client(base_url=f"{base}/", timeout=60) as client:
+        yield World(client)
 
 
 def test_interactions_of_every_type_and_of_the_system(world: World) -> None:
