@@ -205,7 +205,7 @@ def create(deployment: Deployment) -> App:
 def beside_fhir(deployment: Deployment, runtime: Runtime, authorization: Authorization | None) -> App | None:
     """Return what answers outside the FHIR base: the pages, and the SOAP addresses when a setting opens them."""
     settings = deployment.settings
-    people = None if authorization is None else pages(authorization, settings.name)
+    people = None if authorization is None else pages(authorization, settings.name, runtime)
     if not settings.xds_repository:
         return people
     grant_of: GrantOfAssertion = grant_every_message

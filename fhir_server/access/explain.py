@@ -13,7 +13,7 @@ from fhir_server.access.extract import access_rows
 from fhir_server.access.grant import Grant
 from fhir_server.access.relations.consent import consent_rows
 from fhir_server.access.rule import Rule
-from fhir_server.access.sentences import sentence_of
+from fhir_server.access.sentences import sentence_of, text_of
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.search.condition import And, Condition, Not, Or, Related
 from fhir_server.search.index_row import COMPARTMENT, RELATION, IndexRow
@@ -67,6 +67,10 @@ class Explanation(msgspec.Struct, frozen=True):
     is_reached: bool
     reasons: tuple[str, ...]
     steps: tuple[Step, ...]
+
+    def sentences(self, language: str) -> list[str]:
+        """Return the reasons for a person, in "fr" or "en"."""
+        return [text_of(reason, language) for reason in self.reasons]
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -118,3 +118,18 @@ def sentence_of(reason: str) -> Sentence:
         f"Le patient n'a pas consenti à {doing[0]} {what[0]} par cette application.",
         f"The patient has not consented to {doing[1]} {what[1]} by this app.",
     )
+
+
+_REFUSALS: Final = {
+    "no-rule": Sentence(9, "Rien ne lui ouvre cet accès.", "Nothing opens this access to him."),
+    "scopes": Sentence(
+        9, "Le jeton ne couvre pas cette demande.", "The scopes of the token do not cover this request."
+    ),
+}
+"""What decides although no rule says it: that no rule allows."""
+
+
+def text_of(reason: str, language: str) -> str:
+    """Return why an answer is what it is, "fr" or "en", by one of the reasons of an explanation."""
+    said = _REFUSALS[reason] if reason in _REFUSALS else sentence_of(reason)
+    return said.french if language == "fr" else said.english

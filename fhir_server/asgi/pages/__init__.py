@@ -17,12 +17,14 @@ from fhir_server.asgi.pages.person.account import account_routes
 from fhir_server.asgi.pages.person.approvals import approvals_routes
 from fhir_server.asgi.pages.person.second_factor import second_factor_routes
 from fhir_server.asgi.pages.rates import Limited
+from fhir_server.asgi.pages.record.access import access_routes
 from fhir_server.asgi.pages.refusals import REFUSALS
 from fhir_server.asgi.pages.registration import registration_routes
 from fhir_server.asgi.pages.request.consent import consent_routes
 from fhir_server.asgi.pages.request.emergency import emergency_routes
 from fhir_server.asgi.pages.request.picker import picker_routes
 from fhir_server.asgi.pages.sign_in import sign_in_routes
+from fhir_server.interactions.request import Runtime
 from fhir_server.smart.authorization import Authorization
 
 __all__ = ["pages"]
@@ -44,13 +46,13 @@ ROUTES = (
 """The routes of the authorization server, by page."""
 
 
-def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
+def pages(authorization: Authorization, name: str = "FHIR server", runtime: Runtime | None = None) -> FastAPI:
     """Make the application of everything outside the FHIR base, and of `[base]/.well-known/smart-configuration`.
 
-    `name` is what the operator calls the server.
+    `name` is what the operator calls the server; without `runtime` there are no pages about records.
     """
     app = FastAPI(title="Authorization", docs_url=None, redoc_url=None, openapi_url=None)
-    for router in routers_of(authorization, name):
+    for router in routers_of(authorization, name, runtime):
         app.include_router(router)
     for refusal, answer in REFUSALS.items():
         app.add_exception_handler(refusal, answer)
@@ -59,8 +61,10 @@ def pages(authorization: Authorization, name: str = "FHIR server") -> FastAPI:
     return app
 
 
-def routers_of(authorization: Authorization, name: str) -> list[APIRouter]:
+def routers_of(authorization: Authorization, name: str, runtime: Runtime | None = None) -> list[APIRouter]:
     """Return all routes outside the FHIR base, page by page; the last one describes them."""
     routers = [*(routes(authorization) for routes in ROUTES), home_routes(authorization, name)]
+    if runtime is not None:
+        routers.append(access_routes(authorization, runtime))
     routers.append(openapi_routes(routers, authorization.base_url))
     return routers

@@ -8,6 +8,8 @@ from typing import Any, Final
 from fhir_server.access.grant import Grant
 from fhir_server.access.labels import HIDDEN_FROM_PROFESSIONALS, VISIBILITY_SYSTEM, VISIBILITY_SYSTEMS
 from fhir_server.access.relations.codes import GROUNDS, RECORD_CONSENT_SYSTEM
+from fhir_server.access.relations.ground import blockable
+from fhir_server.access.rows import local_reference
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest
 from fhir_server.interactions.dispatch import dispatch
@@ -21,7 +23,12 @@ _PRIVACY: Final = {"system": "http://loinc.org", "code": "59284-0"}
 
 
 def block_of(patient_id: str, actor: str) -> Resource:
-    """Return the Consent by which a patient blocks a professional, a representative or an app."""
+    """Return the Consent by which a patient blocks a professional, a representative or an app.
+
+    Raises BadRequest for anything else: a denial whose actor is not understood blocks everyone.
+    """
+    if local_reference(actor) != actor or not blockable([actor]):
+        raise BadRequest(f"{actor[:80]!r} is nobody whom a patient can block.")
     named = [{"role": {"coding": [_ROLE]}, "reference": {"reference": actor}}]
     return _consent(patient_id, _PRIVACY, {"type": "deny", "actor": named})
 

@@ -9,19 +9,11 @@ from typing import Any, Final
 from fhir_server.access.explain import Explanation, Fact, Question, Step
 from fhir_server.access.labels import VISIBILITY_SYSTEM
 from fhir_server.access.rows import LABEL
-from fhir_server.access.sentences import sentence_of
+from fhir_server.access.sentences import text_of
 from fhir_server.foundation.dates import format_instant, from_microseconds
 from fhir_server.foundation.parameters import parameter
 from fhir_server.search.index_row import MAX_INSTANT, MIN_INSTANT, TOKEN
 
-_WITHOUT_RULE: Final = {
-    "no-rule": {"fr": "Rien ne lui ouvre cet accès.", "en": "Nothing opens this access to him."},
-    "scopes": {
-        "fr": "Le jeton ne couvre pas cette demande.",
-        "en": "The scopes of the token do not cover this request.",
-    },
-}
-"""What refuses although no rule denies."""
 _FRENCH: Final = "fr"
 
 
@@ -38,8 +30,11 @@ def proof(explanation: Explanation, question: Question, language: str) -> Iterat
     """Yield the parameters of one proof: the answer, its reasons, the labels, and every rule in order."""
     yield parameter("isReached", "boolean", explanation.is_reached)
     for reason in explanation.reasons:
-        text = _WITHOUT_RULE[reason][language] if reason in _WITHOUT_RULE else _text(reason, language)
-        yield parameter("reason", "part", [parameter("code", "code", reason), parameter("text", "string", text)])
+        yield parameter(
+            "reason",
+            "part",
+            [parameter("code", "code", reason), parameter("text", "string", text_of(reason, language))],
+        )
     for row in question.subject.rows:
         if row[0] == TOKEN and row[1] == LABEL:
             yield parameter("label", "Coding", {"system": VISIBILITY_SYSTEM, "code": row[-1]})
@@ -73,8 +68,3 @@ def _fact(fact: Fact, now: int) -> Iterator[dict[str, Any]]:
     if period:
         yield parameter("period", "Period", period)
     yield parameter("isInForce", "boolean", low <= now < high)
-
-
-def _text(reason: str, language: str) -> str:
-    said = sentence_of(reason)
-    return said.french if language == _FRENCH else said.english

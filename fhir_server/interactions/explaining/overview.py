@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from fhir_server.access.explain import Explanation, Fact, Question, explain, standings
+from fhir_server.access.explain import Explanation, Fact, Question, explain, simulate, standings
 from fhir_server.access.grant import Grant
 from fhir_server.access.labels import HIDDEN_FROM_PROFESSIONALS, label_rows
-from fhir_server.access.relations.ground import CLOSED, EVERYONE, MASK_ALL, MINOR, NO_BREAK_GLASS, NO_REGULATION
+from fhir_server.access.relations.ground import CLOSED, EVERYONE, MASK_ALL, NO_BREAK_GLASS, NO_REGULATION
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import NotFound
@@ -22,17 +22,18 @@ from fhir_server.interactions.request import Request, Runtime
 from fhir_server.search.match import Subject
 
 _SHOWN: Final = "50"
+_TRACES: Final = "500"
 _WHOLE_RECORD: Final = (CLOSED, MASK_ALL, NO_BREAK_GLASS, NO_REGULATION)
 
 
 class Known(msgspec.Struct, frozen=True):
-    """Somebody whom the record names: whether he sees it now, why, and the consents that say so."""
+    """Somebody whom the record names: whether he sees it now, why, the consents that say so, the grounds in force."""
 
     reference: str
     name: str
     explanation: Explanation
     consents: tuple[str, ...] = ()
-    is_blocked: bool = False
+    grounds: tuple[str, ...] = ()
 
     @property
     def is_app(self) -> bool:
@@ -91,6 +92,12 @@ async def question_about(grant: Grant, actor: str, runtime: Runtime) -> Question
     return Question(asked, "read", subject, facts, microseconds(runtime.now()))
 
 
+def told_before_and_after(question: Question, consent: dict[str, Any]) -> tuple[Explanation, Explanation]:
+    """Return the answer as it is, and as it would be if a Consent were saved."""
+    change = simulate(question, consent)
+    return change.before, change.after
+
+
 async def name_of(reference: str, runtime: Runtime) -> str:
     """Return what a person, an organization or an app is called; its reference when nothing says it."""
     resource_type, _, resource_id = reference.partition("/")
@@ -116,13 +123,10 @@ async def _known(
     actor: str, told: tuple[Fact, ...], subject: Subject, facts: tuple[Fact, ...], runtime: Runtime
 ) -> Known:
     grant = await grant_of(Actor(actor, subject.resource_id), runtime)
-    if actor.startswith("Device/"):
-        # No app reads the identity: an app is paired as long as some consent of its own is in force.
-        subject = msgspec.structs.replace(subject, resource_type="Observation")
     question = Question(grant, "read", subject, facts, microseconds(runtime.now()))
-    blocked = [fact for fact in told if fact.row[1] == "block"]
-    named = tuple(fact for fact in told if fact.row[1] != MINOR)
-    return Known(actor, await name_of(actor, runtime), explain(question), _consents(named), bool(blocked))
+    in_force = [fact for fact in told if fact.row[5] <= question.now < fact.row[6]]
+    grounds = tuple(dict.fromkeys(fact.row[1] for fact in in_force))
+    return Known(actor, await name_of(actor, runtime), explain(question), _consents(told), grounds)
 
 
 def _consents(facts: Iterable[Fact]) -> tuple[str, ...]:
@@ -130,8 +134,10 @@ def _consents(facts: Iterable[Fact]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def _found(grant: Grant, runtime: Runtime, resource_type: str, sort: str) -> list[dict[str, Any]]:
-    asked = Request("search", grant, resource_type, parameters=(("_sort", sort), ("_count", _SHOWN)))
+async def _found(
+    grant: Grant, runtime: Runtime, resource_type: str, sort: str, count: str = _SHOWN
+) -> list[dict[str, Any]]:
+    asked = Request("search", grant, resource_type, parameters=(("_sort", sort), ("_count", count)))
     bundle = fhir_json.parse((await dispatch(asked, runtime)).content)
     return [entry["resource"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
 
@@ -150,8 +156,14 @@ def _item(resource: dict[str, Any]) -> Item:
 
 
 async def _looks(grant: Grant, runtime: Runtime) -> tuple[Look, ...]:
-    found = await _found(grant, runtime, "AuditEvent", "-date")
-    return tuple(look for look in map(_look, found) if look.who)
+    """Return the latest traces of others: his own visits to the page would fill it."""
+    found = await _found(grant, runtime, "AuditEvent", "-date", _TRACES)
+    others = (event for event in found if not _is_by(event, grant.actor))
+    return tuple(look for look in map(_look, others) if look.who)[: int(_SHOWN)]
+
+
+def _is_by(event: dict[str, Any], actor: str) -> bool:
+    return any(agent.get("who", {}).get("reference") == actor for agent in event["agent"])
 
 
 def _look(event: dict[str, Any]) -> Look:
