@@ -24,6 +24,7 @@ class Profiles:
     """Hold the compiled profiles of a server; make one and keep it, for what it compiles serves every request."""
 
     def __init__(self, resolve: Resolve) -> None:
+        self.resolve = resolve
         self.snapshots = Snapshots(resolve)
         self._compiled = lru_cache(maxsize=_COMPILED)(self._compile)
         self.type_of = lru_cache(maxsize=_COMPILED)(self._type_of)

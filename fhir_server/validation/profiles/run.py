@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 40
 ISSUES_KEPT: Final = 500
 
-Codes = Callable[[str, str, str], bool | None]
-"""Take the canonical of a value set, a system ("" when unsaid) and a code: a member or not; None when unknown."""
+ValueSetName = str | Mapping[str, Any]
+"""The canonical of a value set, or the ValueSet itself."""
+Codes = Callable[[ValueSetName, str, str], bool | None]
+"""Take a value set, a system ("" when unsaid) and a code: a member or not; None when unknown."""
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class Run:
         """Return a run that leaves this one's issues alone."""
         return Run(self.environment, self.root, self)
 
-    def is_member(self, value_set: str, system: str, code: str) -> bool | None:
+    def is_member(self, value_set: ValueSetName, system: str, code: str) -> bool | None:
         """Tell whether a code is in a value set; None when nobody knows."""
         codes = self.environment.codes
         return None if codes is None else codes(value_set, system, code)

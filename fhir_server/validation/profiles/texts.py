@@ -6,9 +6,11 @@ Spec: operationoutcome.html, valueset-issue-type.html
 from collections.abc import Mapping
 from typing import Final
 
+from fhir_server.validation.profiles.resources.texts import RESOURCE_TEXTS
 from fhir_server.validation.texts import Text
 
 TEXTS: Final[Mapping[str, Text]] = {
+    **RESOURCE_TEXTS,
     "profile-unknown": Text(
         "warning",
         "not-found",

@@ -9,7 +9,6 @@ from typing import Any, Final
 from fhir_server.foundation.operation_outcome import Issue
 from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.validation.objects import check_resource, unknown_type
-from fhir_server.validation.profiles.bundles import check_bundle
 from fhir_server.validation.profiles.definitions.snapshot import CORE
 from fhir_server.validation.profiles.place import of_resource
 from fhir_server.validation.profiles.run import Environment, Run
@@ -39,8 +38,6 @@ def validate_profiles(
     if any(found.code not in _HARMLESS for found in problems or ()):
         return run.issues
     check_everywhere(place, run)
-    if resource_type == "Bundle":
-        check_bundle(place, run)
     wanted = list(profiles)
     check_named(place, run)
     for canonical in wanted:

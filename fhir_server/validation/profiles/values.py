@@ -49,7 +49,7 @@ def value_checks(definition: Mapping[str, Any]) -> Iterator[Check]:
     for prefix, message_id, sign in (("minValue", "too-small", 1), ("maxValue", "too-large", -1)):
         found = value_of(definition, prefix)
         if found is not None:
-            yield _bound_check(message_id, sign, found[1])
+            yield bound_check(message_id, sign, found[1])
     if "maxLength" in definition:
         yield _length_check(definition["maxLength"])
 
@@ -64,7 +64,8 @@ def _content_check(message_id: str, compare: Callable[[Any, Any], bool], wanted:
     return check
 
 
-def _bound_check(message_id: str, sign: int, bound: Any) -> Check:
+def bound_check(message_id: str, sign: int, bound: Any) -> Check:
+    """Return the check of a least (`sign` 1) or greatest (-1) value."""
     if isinstance(bound, dict):
         return _quantity_check(message_id, sign, bound)
 

@@ -12,6 +12,7 @@ from fhir_server.foundation.structure import ABSTRACT_TYPES, Element, structure
 from fhir_server.validation.profiles.extensions import check_extension
 from fhir_server.validation.profiles.invariants import class_checks
 from fhir_server.validation.profiles.place import Place
+from fhir_server.validation.profiles.resources.table import RULES
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
 
@@ -49,6 +50,9 @@ def check_everywhere(place: Place, run: Run) -> None:
     resource = place.value
     for check in resource_checks(resource["resourceType"]):
         check(place, run)
+    rule = RULES.get(resource["resourceType"])
+    if rule is not None:
+        rule(place, run)
     _walk(place, steps(resource["resourceType"]), run)
 
 
