@@ -14,7 +14,8 @@ def profiling_of(
     canonicals: Canonicals, terminology: Terminology, demanded: Mapping[str, str], *, refuses_unknown: bool
 ) -> Profiling:
     """Return the profiles that resources must meet; each change of a definition counts at once."""
-    profiling = Profiling(canonicals.resolve, terminology.contains, demanded)
+    profiling = Profiling(canonicals.resolve, terminology.contains, terminology.validate_in_system)
+    profiling.demanded = demanded
     profiling.refuses_unknown = refuses_unknown
     canonicals.subscribe(profiling.forget)
     return profiling

@@ -14,28 +14,29 @@ from fhir_server.foundation.canonical_index import Member
 from fhir_server.foundation.operation_outcome import Issue, Unprocessable
 from fhir_server.validation.profiles.definitions.snapshot import Resolve
 from fhir_server.validation.profiles.profile import Profiles, is_core
-from fhir_server.validation.profiles.run import Codes, Environment
+from fhir_server.validation.profiles.run import Codes, Concepts, Environment
 from fhir_server.validation.profiles.texts import TEXTS
 from fhir_server.validation.profiles.validate import validate_profiles
 from fhir_server.validation.texts import say
 
 Resource = Mapping[str, Any]
-DEFINING: Final = "StructureDefinition"
+DEFINING: Final = frozenset({"CodeSystem", "StructureDefinition", "ValueSet"})
 
 
 class Profiling:
     """Hold the compiled profiles of the server and what it demands: resource type -> canonical."""
 
-    def __init__(self, resolve: Resolve, codes: Codes | None = None, demanded: Mapping[str, str] | None = None) -> None:
-        self.demanded: Mapping[str, str] = demanded or {}
+    def __init__(self, resolve: Resolve, codes: Codes | None = None, concepts: Concepts | None = None) -> None:
+        self.demanded: Mapping[str, str] = {}
         self.refuses_unknown = False
         self._resolve = resolve
         self._codes = codes
+        self._concepts = concepts
         self._profiles = Profiles(resolve)
 
     def forget(self, members: Collection[Member]) -> None:
         """Compile anew what was compiled, when a definition among the members changed."""
-        if any(member.resource_type == DEFINING for member in members):
+        if any(member.resource_type in DEFINING for member in members):
             self._profiles = Profiles(self._resolve)
 
     def wanted(self, resource: Resource) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ class Profiling:
 
         `is_sound` says that the resource has passed the structural check.
         """
-        environment = Environment(self._profiles, self._codes, language=language, hints=hints)
+        environment = Environment(self._profiles, self._codes, self._concepts, language=language, hints=hints)
         demanded = self.demanded.get(resource.get("resourceType", ""))
         asked = (*profiles, demanded) if demanded is not None else tuple(profiles)
         return validate_profiles(resource, asked, environment, is_sound=is_sound)

@@ -38,12 +38,36 @@ def matcher(discriminator: Mapping[str, Any], part: ElementNode, profiles: "Prof
     wanted = _extension_url(steps, part)
     if wanted:
         return lambda place, run: place.value.__class__ is dict and place.value.get("url") == wanted
-    tests = [test for node in nodes if (test := _value_test(node, profiles))]
+    tests = [test for node in nodes if (test := _value_test(node, profiles))] or _own_tests(steps, part)
     if not tests:
         return lambda place, run: None  # The path leads nowhere, or to nothing that tells the slice.
     if len(tests) == 1 and steps == ["$this"]:
         return tests[0]
     return lambda place, run: _any([test(found, run) for found in follow(steps, place, run) for test in tests])
+
+
+def _own_tests(steps: list[str], part: ElementNode) -> list[Matcher]:
+    """Return the test that the slice's own fixed value or pattern makes, when the path leads into that value."""
+    for prefix in ("fixed", "pattern"):
+        found = value_of(part.definition, prefix)
+        wanted = _within(found[1], steps) if found is not None else []
+        if wanted:
+            return [_holds_one(wanted)]
+    return []
+
+
+def _holds_one(wanted: list[Any]) -> Matcher:
+    return lambda place, run: any(contains(place.value, one) for one in wanted)
+
+
+def _within(value: Any, steps: list[str]) -> list[Any]:
+    """Return what a path of plain names leads to in a value; nothing for other paths."""
+    found = [value]
+    for step in steps:
+        if step != "$this":
+            below = [one.get(step) for one in found if isinstance(one, dict)]
+            found = [item for one in below if one is not None for item in (one if isinstance(one, list) else [one])]
+    return found
 
 
 def _any(answers: list[bool | None]) -> bool | None:

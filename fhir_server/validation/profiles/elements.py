@@ -73,7 +73,10 @@ def _constraints(definition: Mapping[str, Any], known: Mapping[str, Any]) -> Ite
         key = rule.get("key", "")
         if key not in inherited and key not in core_keys() and "expression" in rule:
             severity = rule.get("severity", "error")
-            yield invariant_check(Invariant(key, severity, rule["expression"], rule.get("human", "")))
+            is_of_holder = "." in str(definition.get("path", ""))
+            yield invariant_check(
+                Invariant(key, severity, rule["expression"], rule.get("human", "")), is_of_holder=is_of_holder
+            )
 
 
 def _type_checks(node: ElementNode, profiles: "Profiles", url: str, element: Element | None) -> Iterator[Check]:
@@ -115,7 +118,11 @@ def _resource_type_check(codes: frozenset[str], url: str) -> Check:
 
 def _profile_check(wanted: Sequence[str], profiles: "Profiles") -> Check:
     def check(place: Place, run: Run) -> None:
-        if len(wanted) == 1:
+        found = _resource_type(place)
+        kinds = {profiles.type_of(one) for one in wanted}
+        if found and not kinds & {found, "", *_ANY_RESOURCE}:
+            run.add("profile-other-type", place, ", ".join(wanted), ", ".join(sorted(kinds)), found)
+        elif len(wanted) == 1:
             profiles.check_place(place, wanted[0], run)
         elif not any(profiles.conforms_place(place, one, run) for one in wanted):
             run.add("type-profile", place, ", ".join(wanted))

@@ -29,11 +29,24 @@ def check_extension(place: Place, run: Run) -> None:
         run.add("extension-modifier" if known.is_modifier else "extension-plain", place, url)
     if known.is_judged and place.parent is not None and not _stands_in(place.parent, known):
         run.add("extension-context", place, url, known.allowed())
+    _check_context(place, known, run)
     for part in items(place, "extension", "extension") if known.parts else ():
         name = part.value.get("url")
         if isinstance(name, str) and ":" not in name and name not in known.parts:
             run.add("extension-part", part, url, name, ", ".join(sorted(known.parts)))
     run.environment.profiles.check_place(place, url, run)
+
+
+def _check_context(place: Place, known: Extension, run: Run) -> None:
+    for rule in known.invariants if place.parent is not None else ():
+        assert place.parent is not None
+        try:
+            holds = fhirpath.compile(rule).is_true(node_of(place.parent), run.context)
+        except FhirError as error:
+            run.add("invariant-unchecked", place, rule, error)
+            continue
+        if holds is False:
+            run.add("extension-invariant", place, known.url, rule)
 
 
 def _stands_in(place: Place, known: Extension) -> bool:

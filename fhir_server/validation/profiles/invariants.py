@@ -6,11 +6,13 @@ Spec: conformance-rules.html#constraints, elementdefinition.html#ElementDefiniti
 from functools import cache
 from typing import Final
 
+from msgspec.structs import replace
+
 from fhir_server import fhirpath
 from fhir_server.foundation.definitions import INVARIANTS, table
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import Invariant, invariants
-from fhir_server.validation.profiles.place import Place, node_of
+from fhir_server.validation.profiles.place import Place, node_of, resource_place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
 
@@ -33,8 +35,11 @@ def class_checks(class_name: str, path: str) -> tuple[Check, ...]:
     return tuple(invariant_check(rule) for rule in rules.values() if rule.key not in AT_THE_DOOR)
 
 
-def invariant_check(rule: Invariant) -> Check:
-    """Return the check of one rule; a rule that cannot be evaluated is said to be unchecked."""
+def invariant_check(rule: Invariant, *, is_of_holder: bool = False) -> Check:
+    """Return the check of one rule; a rule that cannot be evaluated is said to be unchecked.
+
+    `is_of_holder`: the rule is of an element, so that when a resource stands there, %resource is the one that holds it.
+    """
     try:
         expression = fhirpath.compile(rule.expression, is_as_filter=True)
     except FhirError as error:
@@ -44,7 +49,7 @@ def invariant_check(rule: Invariant) -> Check:
     def check(place: Place, run: Run) -> None:
         doubts = len(run.doubts)
         try:
-            holds = expression.is_true(node_of(place), run.context)
+            holds = expression.is_true(node_of(place), _context(place, run) if is_of_holder else run.context)
         except FhirError as error:
             run.add("invariant-unchecked", place, rule.key, error)
             return
@@ -55,3 +60,10 @@ def invariant_check(rule: Invariant) -> Check:
             run.add("invariant", place, rule.key, rule.sentence, severity=rule.severity)
 
     return check
+
+
+def _context(place: Place, run: Run) -> fhirpath.Context:
+    is_resource = place.value.__class__ is dict and "resourceType" in place.value
+    if not is_resource or place.parent is None:
+        return run.context
+    return replace(run.context, variables={"resource": [node_of(resource_place(place.parent))]})

@@ -29,11 +29,22 @@ class Profiles:
         self._compiled = lru_cache(maxsize=_COMPILED)(self._compile)
         self.type_of = lru_cache(maxsize=_COMPILED)(self._type_of)
         self.is_known = lru_cache(maxsize=_COMPILED)(self._is_known)
+        self.is_value_set = lru_cache(maxsize=_COMPILED)(self._is_value_set)
+        self.is_supplement = lru_cache(maxsize=_COMPILED)(self._is_supplement)
         self.extension = lru_cache(maxsize=_COMPILED)(self._extension)
 
     def _is_known(self, canonical: str) -> bool:
         """Tell whether the StructureDefinition of a canonical is here."""
         return self.snapshots.definition(canonical) is not None
+
+    def _is_value_set(self, url: str) -> bool:
+        """Tell whether a URL that should be a code system's is a value set's."""
+        return self.resolve(url, "CodeSystem") is None and self.resolve(url, "ValueSet") is not None
+
+    def _is_supplement(self, url: str) -> bool:
+        """Tell whether a code system only adds to another one, so that it has no codes of its own."""
+        found = self.resolve(url, "CodeSystem")
+        return found is not None and found.get("content") == "supplement"
 
     def _extension(self, url: str) -> Extension | None:
         """Return what walking needs of an extension's definition; None when it is unknown or defines no extension."""

@@ -5,7 +5,7 @@ Spec: validation.html, references.html, bundle.html#references
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -27,15 +27,34 @@ Codes = Callable[[ValueSetName, str, str], bool | None]
 """Take a value set, a system ("" when unsaid) and a code: a member or not; None when unknown."""
 
 
+class Verdict(Protocol):
+    """What is known of a code in its system: `result` None when nobody knows, `message` says what is wrong."""
+
+    @property
+    def result(self) -> bool | None:
+        """Tell whether the code is right."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """Say what is wrong."""
+        ...
+
+
+Concepts = Callable[[str, str, str], Verdict]
+"""Take a code system, a code, and a display ("" when unsaid)."""
+
+
 class Environment(msgspec.Struct, frozen=True):
     """Hold what validation may ask: the profiles, value sets, resources elsewhere, and the language of its sentences.
 
-    `codes` None: no value set can be checked, which is said. `resolve` takes a reference and gives a resource or None;
-    it must not block. `language` is en or fr.
+    `codes` None: no value set can be checked, which is said; `concepts` None: no code is looked up in its system.
+    `resolve` takes a reference and gives a resource or None; it must not block. `language` is en or fr.
     """
 
     profiles: "Profiles"
     codes: Codes | None = None
+    concepts: Concepts | None = None
     resolve: Callable[[str], Mapping[str, Any] | None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     language: str = "en"
@@ -56,6 +75,7 @@ class Run:
         self.is_probe = above is not None
         self.seen: set[tuple[int, str]] = set()
         self.verdicts: dict[tuple[int, str], bool] = above.verdicts if above else {}
+        self.coded: set[tuple[str, str]] = above.coded if above else set()
         self.depth: int = above.depth + 1 if above else 0
         self._entries: dict[str, Place] | None = above._entries if above else None
         self._elsewhere: dict[str, Place | None] = above._elsewhere if above else {}

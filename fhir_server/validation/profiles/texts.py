@@ -6,11 +6,15 @@ Spec: operationoutcome.html, valueset-issue-type.html
 from collections.abc import Mapping
 from typing import Final
 
+from fhir_server.validation.profiles.resources.datatype_texts import DATATYPE_TEXTS
+from fhir_server.validation.profiles.resources.definition_texts import DEFINITION_TEXTS
 from fhir_server.validation.profiles.resources.texts import RESOURCE_TEXTS
 from fhir_server.validation.texts import Text
 
 TEXTS: Final[Mapping[str, Text]] = {
     **RESOURCE_TEXTS,
+    **DATATYPE_TEXTS,
+    **DEFINITION_TEXTS,
     "profile-unknown": Text(
         "warning",
         "not-found",
@@ -161,6 +165,12 @@ TEXTS: Final[Mapping[str, Text]] = {
         "structure",
         "The extension {0} may stand on {1}, not here: move it.",
         "L'extension {0} se place sur {1}, pas ici : déplacez-la.",
+    ),
+    "extension-invariant": Text(
+        "error",
+        "structure",
+        "The extension {0} may stand only where {1} holds: remove it.",
+        "L'extension {0} n'est permise que là où {1} est vrai : retirez-la.",
     ),
     "extension-part": Text(
         "error",

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation.structure import ABSTRACT_TYPES, Element, structure
+from fhir_server.validation.profiles.datatypes import DATATYPE_RULES, duplicate_ids, is_absolute
 from fhir_server.validation.profiles.extensions import check_extension
 from fhir_server.validation.profiles.invariants import class_checks
 from fhir_server.validation.profiles.place import Place
@@ -36,7 +37,11 @@ def steps(class_name: str) -> dict[str, Step]:
 def _step(class_name: str, element: Element) -> Step:
     name = element.choice.removesuffix("[x]") or element.name
     below = "" if element.is_primitive else element.class_name
-    return Step(name, below, class_checks(element.class_name, f"{class_name}.{name}") if below != "Resource" else ())
+    if below == "Resource":
+        return Step(name, below, ())
+    rule = DATATYPE_RULES.get(element.type_code)
+    checks = class_checks(element.class_name, f"{class_name}.{name}")
+    return Step(name, below, (*checks, rule) if rule is not None else checks)
 
 
 @cache
@@ -50,10 +55,21 @@ def check_everywhere(place: Place, run: Run) -> None:
     resource = place.value
     for check in resource_checks(resource["resourceType"]):
         check(place, run)
+    # The elements of a StructureDefinition have the same ids in its snapshot and its differential.
+    for twice in sorted(duplicate_ids(resource)) if resource["resourceType"] != "StructureDefinition" else ():
+        run.add("duplicate-id", place, twice)
+    _check_own_url(place, run)
     rule = RULES.get(resource["resourceType"])
     if rule is not None:
         rule(place, run)
     _walk(place, steps(resource["resourceType"]), run)
+
+
+def _check_own_url(place: Place, run: Run) -> None:
+    """Check that a canonical resource has an absolute URL."""
+    url = place.value.get("url")
+    if isinstance(url, str) and not is_absolute(url):
+        run.add("canonical-relative", Place(url, place, "url", "url"), url)
 
 
 def _walk(place: Place, members: dict[str, Step], run: Run) -> None:

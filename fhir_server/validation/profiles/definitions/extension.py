@@ -16,7 +16,8 @@ class Extension(msgspec.Struct, frozen=True):
     """Hold the facts: `places` are element paths and types, `extensions` urls of extensions that it may be within.
 
     `rules` FHIRPaths from the resource. `is_judged` is False when a context is an element of a profile. `parts` are
-    the urls of the extensions within, empty when it has none or says nothing of them.
+    the urls of the extensions within, empty when it has none or says nothing of them. `invariants` are FHIRPaths that
+    hold on what the extension is on.
     """
 
     url: str
@@ -26,6 +27,7 @@ class Extension(msgspec.Struct, frozen=True):
     extensions: frozenset[str]
     rules: tuple[str, ...]
     parts: frozenset[str]
+    invariants: tuple[str, ...] = ()
 
     def allowed(self) -> str:
         """Return where it may stand, for a sentence."""
@@ -53,4 +55,5 @@ def extension_facts(definition: Mapping[str, Any]) -> Extension:
             for element in elements
             if element.get("path") == "Extension.extension.url" and "fixedUri" in element
         ),
+        invariants=tuple(definition.get("contextInvariant", ())),
     )

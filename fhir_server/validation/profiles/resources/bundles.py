@@ -24,6 +24,8 @@ def check_bundle(bundle: Place, run: Run) -> None:
         for entry in entries:
             for place in _references(entry):
                 _check_reference(place, run)
+    if kind == "searchset":
+        _check_results(entries, run)
     if kind in _FIRST and entries:
         _check_first(entries, kind, run)
     _check_links(bundle, run)
@@ -36,6 +38,14 @@ def _check_first(entries: list[Place], kind: str, run: Run) -> None:
     elif kind == "document":
         _check_held(entries[0], run)
         _check_reached(entries, run)
+
+
+def _check_results(entries: list[Place], run: Run) -> None:
+    """Check that what a search found can be read: it has an id."""
+    for entry in entries:
+        for resource in items(entry, "resource", "resource"):
+            if "id" not in resource.value and resource.value.get("resourceType") != "OperationOutcome":
+                run.add("bundle-result-id", resource)
 
 
 def _check_links(bundle: Place, run: Run) -> None:
