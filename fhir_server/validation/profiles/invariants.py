@@ -12,7 +12,7 @@ from fhir_server import fhirpath
 from fhir_server.foundation.definitions import INVARIANTS, table
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import Invariant, invariants
-from fhir_server.validation.profiles.place import Place, node_of, resource_place
+from fhir_server.validation.profiles.place import Place, container_place, node_of, resource_place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
 
@@ -66,4 +66,5 @@ def _context(place: Place, run: Run) -> fhirpath.Context:
     is_resource = place.value.__class__ is dict and "resourceType" in place.value
     if not is_resource or place.parent is None:
         return run.context
-    return replace(run.context, variables={"resource": [node_of(resource_place(place.parent))]})
+    holder, root = node_of(resource_place(place.parent)), node_of(container_place(place.parent))
+    return replace(run.context, variables={"resource": [holder], "rootResource": [root]})

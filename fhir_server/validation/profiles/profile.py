@@ -44,7 +44,7 @@ class Profiles:
     def _is_supplement(self, url: str) -> bool:
         """Tell whether a code system only adds to another one, so that it has no codes of its own."""
         found = self.resolve(url, "CodeSystem")
-        return found is not None and found.get("content") == "supplement"
+        return found is not None and (found.get("content") == "supplement" or "supplements" in found)
 
     def _extension(self, url: str) -> Extension | None:
         """Return what walking needs of an extension's definition; None when it is unknown or defines no extension."""

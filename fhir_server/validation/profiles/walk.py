@@ -12,6 +12,7 @@ from fhir_server.foundation.structure import ABSTRACT_TYPES, Element, structure
 from fhir_server.validation.profiles.datatypes import DATATYPE_RULES, duplicate_ids, is_absolute
 from fhir_server.validation.profiles.extensions import check_extension
 from fhir_server.validation.profiles.invariants import class_checks
+from fhir_server.validation.profiles.narratives import check_narratives
 from fhir_server.validation.profiles.place import Place
 from fhir_server.validation.profiles.resources.table import RULES
 from fhir_server.validation.profiles.run import Run
@@ -59,6 +60,8 @@ def check_everywhere(place: Place, run: Run) -> None:
     for twice in sorted(duplicate_ids(resource)) if resource["resourceType"] != "StructureDefinition" else ():
         run.add("duplicate-id", place, twice)
     _check_own_url(place, run)
+    if "text" in resource or "section" in resource:
+        check_narratives(place, run)
     rule = RULES.get(resource["resourceType"])
     if rule is not None:
         rule(place, run)

@@ -9,6 +9,24 @@ from typing import Final
 from fhir_server.validation.texts import Text
 
 DATATYPE_TEXTS: Final[Mapping[str, Text]] = {
+    "narrative-attribute": Text(
+        "error",
+        "invariant",
+        "txt-1: The attribute '{0}' is none of basic HTML: remove it.",
+        "txt-1 : L'attribut « {0} » n'est pas du HTML de base : retirez-le.",
+    ),
+    "narrative-id": Text(
+        "error",
+        "duplicate",
+        "The narratives have the id {0} twice: keep one.",
+        "Les textes ont deux fois l'id {0} : n'en gardez qu'un.",
+    ),
+    "narrative-link": Text(
+        "error",
+        "not-found",
+        "The link {0} leads nowhere in this resource: mend it.",
+        "Le lien {0} ne mène nulle part dans cette ressource : corrigez-le.",
+    ),
     "system-relative": Text(
         "error",
         "invalid",

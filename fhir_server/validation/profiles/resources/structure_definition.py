@@ -8,7 +8,7 @@ from typing import Final
 
 from fhir_server import fhirpath
 from fhir_server.foundation.operation_outcome import FhirError
-from fhir_server.foundation.structure import structure
+from fhir_server.foundation.structure import ABSTRACT_TYPES, structure
 from fhir_server.validation.profiles.definitions.snapshot import CORE, CORE_TYPES, type_code
 from fhir_server.validation.profiles.place import Place, items
 from fhir_server.validation.profiles.run import Run
@@ -59,7 +59,8 @@ def _check_element(element: Place, kind: str, run: Run) -> None:
 
 def _check_profile(profile: Place, code: str, run: Run) -> None:
     found = run.environment.profiles.type_of(str(profile.value))
-    if found in CORE_TYPES and code in CORE_TYPES and code not in _lineage(found) and found not in _lineage(code):
+    is_abstract = code in ABSTRACT_TYPES and code in _lineage(found)
+    if found in CORE_TYPES and code in CORE_TYPES and not is_abstract and found not in _lineage(code):
         run.add("definition-profile", profile, profile.value, found, code)
 
 
