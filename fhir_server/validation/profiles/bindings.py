@@ -13,6 +13,10 @@ from fhir_server.validation.profiles.values import Check
 
 CORE: Final = "http://hl7.org/fhir/ValueSet/"
 UCUM: Final = "http://unitsofmeasure.org"
+VITAL_COMPONENT: Final = "Observation.component.value[x]"
+VITAL_UNITS: Final = f"{CORE}ucum-vitals-common"
+"""Choice: R4's vital signs bind the value of any component, of an oxygen flow too, to these; so it is extensible."""
+MAXIMUM: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 STRENGTHS: Final = frozenset({"required", "extensible", "preferred"})
 
 Coded = tuple[str, str]
@@ -23,25 +27,41 @@ def binding_check(definition: Mapping[str, Any], element: Element | None) -> Che
     """Return the check of a binding; None when there is none, or the door checks the same value set already."""
     binding = definition.get("binding") or {}
     value_set, strength = binding.get("valueSet", ""), binding.get("strength")
+    if definition.get("path") == VITAL_COMPONENT and value_set.partition("|")[0] == VITAL_UNITS:
+        strength = "extensible"
     if not value_set or strength not in STRENGTHS:
         return None
     if element is not None and element.code_set and value_set.partition("|")[0] == CORE + element.code_set:
         return None
 
+    most = _maximum(binding) if strength != "required" else ""
+
     def check(place: Place, run: Run) -> None:
         found = codes_of(place)
         if not found:
             return
-        answers = [run.is_member(value_set, system, code) for system, code in found]
-        if True in answers:
-            return
-        if None in answers:
-            run.add("binding-unchecked", place, value_set, strength)
-        else:
-            shown = ", ".join(f"{system}#{code}" if system else code for system, code in found)
-            run.add(f"binding-{strength}", place, value_set, shown)
+        _check_strength(place, found, value_set, strength, run)
+        if most:
+            _check_strength(place, found, most, "required", run)
 
     return check
+
+
+def _maximum(binding: Mapping[str, Any]) -> str:
+    """Return the value set that codes must be in all the same, where a binding is weaker. Spec: extension-max."""
+    named = [one for one in binding.get("extension", ()) if one.get("url") == MAXIMUM]
+    return next((str(one.get("valueCanonical", "")) for one in named), "")
+
+
+def _check_strength(place: Place, found: list[Coded], value_set: str, strength: str, run: Run) -> None:
+    answers = [run.is_member(value_set, system, code) for system, code in found]
+    if True in answers:
+        return
+    if None in answers:
+        run.add("binding-unchecked", place, value_set, strength)
+    else:
+        shown = ", ".join(f"{system}#{code}" if system else code for system, code in found)
+        run.add(f"binding-{strength}", place, value_set, shown)
 
 
 def codes_of(place: Place) -> list[Coded]:

@@ -35,7 +35,7 @@ def matcher(discriminator: Mapping[str, Any], part: ElementNode, profiles: "Prof
     if kind == "exists" or is_forbidden:
         must_exist = not is_forbidden
         return lambda place, run: bool(follow(steps, place, run)) is must_exist
-    wanted = _extension_url(steps, part)
+    wanted = extension_url(part) if steps == ["url"] else ""
     if wanted:
         return lambda place, run: place.value.__class__ is dict and place.value.get("url") == wanted
     tests = [test for node in nodes if (test := _value_test(node, profiles))] or _own_tests(steps, part)
@@ -74,10 +74,10 @@ def _any(answers: list[bool | None]) -> bool | None:
     return True if True in answers else None if None in answers else False
 
 
-def _extension_url(steps: list[str], part: ElementNode) -> str:
-    """Return the url of an extension's profile: what slices of extensions are told by."""
+def extension_url(part: ElementNode) -> str:
+    """Return the url of an extension's profile, which slices of extensions are told by; "" when there is none."""
     profiles = [url for kind in part.types if kind.get("code") == "Extension" for url in kind.get("profile", ())]
-    return str(profiles[0]).partition("|")[0] if steps == ["url"] and len(profiles) == 1 else ""
+    return str(profiles[0]).partition("|")[0] if len(profiles) == 1 else ""
 
 
 def _value_test(node: ElementNode, profiles: "Profiles") -> Matcher | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from fhir_server.validation.profiles.definitions.tree import CHOICE, ElementNode
-from fhir_server.validation.profiles.discriminators import Matcher, matcher
+from fhir_server.validation.profiles.discriminators import Matcher, extension_url, matcher
 from fhir_server.validation.profiles.place import Place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
@@ -58,18 +58,34 @@ def slicing_check(node: ElementNode, profiles: "Profiles", url: str, within: str
     check_order = _order_check(slicing, names)
     unassigned = _unassigned(names, profiles.value_check(default, node, url) if default else None, rules, url)
 
+    needed = [part for part in parts if part.minimum or part.again is not None]
+    urls = _by_url(slicing, node, parts)
+
     def check(parent: Place, found: list[Place], run: Run) -> None:
-        assigned = [next((part for part in parts if _is_in(part, item, run)), None) for item in found]
+        assigned: Sequence[Part | None]
+        if urls is not None:
+            assigned = [urls.get(item.value.get("url")) for item in found]
+        else:
+            assigned = [next((part for part in parts if _is_in(part, item, run)), None) for item in found]
         for item, part in zip(found, assigned, strict=True):
             if part is not None:
                 part.check(item, run)
             elif unassigned is not _nothing and not any(_may_be_in(part, item, run) for part in parts):
                 unassigned(item, run)
         check_order(found, assigned, run)
-        for part in parts:
+        for part in parts if found else needed:
             _count(part, f"{node.name}:{part.name}", url, (parent, found, assigned), run)
 
     return check
+
+
+def _by_url(slicing: Mapping[str, Any], node: ElementNode, parts: Sequence[Part]) -> Mapping[str, Part] | None:
+    """Return url -> slice where extensions are told apart by their url, as nearly everywhere; None elsewhere."""
+    is_by_url = [(one.get("type"), one.get("path")) for one in slicing.get("discriminator", ())] == [("value", "url")]
+    if not is_by_url or node.name not in ("extension", "modifierExtension"):
+        return None
+    urls = {extension_url(node.slices[part.name]): part for part in parts}
+    return urls if len(urls) == len(parts) and "" not in urls else None
 
 
 def _unassigned(names: list[str], otherwise: Check | None, rules: str, url: str) -> Check:
