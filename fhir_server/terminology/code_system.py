@@ -3,12 +3,13 @@
 Spec: codesystem.html, codesystem-concept-properties.html, codesystem-operation-validate-code.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from fhir_server.foundation.operation_outcome import NotFound
+from fhir_server.terminology.ecl import select
 
 COMPLETE: Final = "complete"
 SUBSUMING: Final = frozenset({"", "is-a", "classified-with"})
@@ -119,6 +120,14 @@ class CodeSystem:
         """Return the concept of a code, None when it is not here."""
         found = self.concepts.get(code)
         return found or self.concepts.get(self._folded.get(code.casefold(), ""))
+
+    def below(self, code: str) -> Container[str]:
+        """Return what tells whether a code is below one."""
+        return self.descendants(code)
+
+    def select(self, expression: str) -> frozenset[str]:
+        """Return the codes that an expression of ECL selects; raise Unprocessable (422) when it is not understood."""
+        return select(self, expression)
 
     def candidates(self, filters: Sequence[Mapping[str, Any]], text: str = "") -> Iterable[Concept]:
         """Return the concepts that may pass filters and hold the words of a text; here all of them."""

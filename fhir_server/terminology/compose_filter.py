@@ -9,7 +9,6 @@ from typing import Any, Final
 from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.terminology.bounded_regex import regex
 from fhir_server.terminology.code_system import CodeSystem, Concept
-from fhir_server.terminology.ecl import select
 
 EXPRESSION: Final = frozenset({"constraint", "expression"})
 """The names under which SNOMED CT takes an expression (snomedct.html)."""
@@ -25,10 +24,10 @@ def filter_test(code_system: CodeSystem, definition: Mapping[str, Any]) -> Test:
     if make is not None:
         if not code_system.is_hierarchy_of_kinds:
             raise Unprocessable(f"The hierarchy of {code_system.url} is not one of kinds: {operator!r} has no meaning.")
-        codes = make(code_system, value)
-        return lambda concept: (concept.code in codes) is (operator != "is-not-a")
+        is_in = make(code_system, value)
+        return lambda concept: is_in(concept.code) is (operator != "is-not-a")
     if name in EXPRESSION and operator == "=":
-        selected = select(code_system, value)
+        selected = code_system.select(value)
         return lambda concept: concept.code in selected
     plain = _PLAIN.get(operator)
     if plain is None:
@@ -47,23 +46,24 @@ def _values(code_system: CodeSystem, concept: Concept, name: str) -> list[str]:
     return [value for value in concept.values(name) if value]
 
 
-def _kinds(code_system: CodeSystem, value: str) -> frozenset[str]:
-    return _below(code_system, value) | _itself(code_system, value)
-
-
-def _itself(code_system: CodeSystem, value: str) -> frozenset[str]:
+def _kinds(code_system: CodeSystem, value: str) -> Callable[[str], bool]:
     found = code_system.find(value)
-    return frozenset({found.code} if found else ())
+    if found is None:
+        return lambda code: False
+    below, itself = code_system.below(found.code), found.code
+    return lambda code: code == itself or code in below
 
 
-def _below(code_system: CodeSystem, value: str) -> frozenset[str]:
+def _below(code_system: CodeSystem, value: str) -> Callable[[str], bool]:
     found = code_system.find(value)
-    return code_system.descendants(found.code) if found else frozenset()
+    below = code_system.below(found.code) if found else frozenset()
+    return lambda code: code in below
 
 
-def _generalizes(code_system: CodeSystem, value: str) -> frozenset[str]:
+def _generalizes(code_system: CodeSystem, value: str) -> Callable[[str], bool]:
     found = code_system.find(value)
-    return code_system.ancestors(found.code) | {found.code} if found else frozenset()
+    above = code_system.ancestors(found.code) | {found.code} if found else frozenset()
+    return lambda code: code in above
 
 
 def _equals(value: str) -> Callable[[list[str]], bool]:
@@ -91,7 +91,7 @@ def _exists(value: str) -> Callable[[list[str]], bool]:
     return lambda values: bool(values) is (value == "true")
 
 
-_HIERARCHIC: Final[Mapping[str, Callable[[CodeSystem, str], frozenset[str]]]] = {
+_HIERARCHIC: Final[Mapping[str, Callable[[CodeSystem, str], Callable[[str], bool]]]] = {
     "is-a": _kinds,
     "is-not-a": _kinds,
     "descendent-of": _below,

@@ -7,11 +7,10 @@ reference sets and filters are refused.
 """
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from fhir_server.foundation.operation_outcome import TooCostly, Unprocessable
-from fhir_server.terminology.code_system import CodeSystem
 
 MAX_LENGTH: Final = 2_000
 MAX_NESTING: Final = 20
@@ -20,7 +19,29 @@ _JOINING: Final = frozenset({"AND", "OR", "MINUS"})
 Codes = frozenset[str]
 
 
-def select(code_system: CodeSystem, expression: str) -> Codes:
+class Hierarchy(Protocol):
+    """What an expression asks of a code system."""
+
+    @property
+    def concepts(self) -> Mapping[str, Any]:
+        """Return the concepts by code, each with its `parents`."""
+        ...
+
+    @property
+    def children(self) -> Mapping[str, Sequence[str]]:
+        """Return the codes right below each code."""
+        ...
+
+    def ancestors(self, code: str) -> Codes:
+        """Return the codes above a code, without itself."""
+        ...
+
+    def descendants(self, code: str) -> Codes:
+        """Return the codes below a code, without itself."""
+        ...
+
+
+def select(code_system: Hierarchy, expression: str) -> Codes:
     """Return the codes that an expression selects; raise Unprocessable (422) for one that is not understood."""
     reader = _Reader(code_system, expression)
     found = reader.compound(0)
@@ -30,7 +51,7 @@ def select(code_system: CodeSystem, expression: str) -> Codes:
 
 
 class _Reader:
-    def __init__(self, code_system: CodeSystem, expression: str) -> None:
+    def __init__(self, code_system: Hierarchy, expression: str) -> None:
         self.code_system = code_system
         self.expression = expression
         self.tokens = self._split()[::-1]
@@ -84,20 +105,20 @@ class _Reader:
         return frozenset({sign}) & self.code_system.concepts.keys()
 
 
-def _right_below(code_system: CodeSystem, code: str) -> Codes:
+def _right_below(code_system: Hierarchy, code: str) -> Codes:
     return frozenset(code_system.children.get(code, ()))
 
 
-def _right_above(code_system: CodeSystem, code: str) -> Codes:
-    concept = code_system.find(code)
+def _right_above(code_system: Hierarchy, code: str) -> Codes:
+    concept = code_system.concepts.get(code)
     return frozenset(concept.parents if concept else ())
 
 
-def _and_itself(around: Callable[[CodeSystem, str], Codes]) -> Callable[[CodeSystem, str], Codes]:
+def _and_itself(around: Callable[[Hierarchy, str], Codes]) -> Callable[[Hierarchy, str], Codes]:
     return lambda code_system, code: around(code_system, code) | ({code} & code_system.concepts.keys())
 
 
-_AROUND: Final[dict[str, Callable[[CodeSystem, str], Codes]]] = {
+_AROUND: Final[dict[str, Callable[[Hierarchy, str], Codes]]] = {
     "<": lambda code_system, code: code_system.descendants(code),
     "<<": _and_itself(lambda code_system, code: code_system.descendants(code)),
     ">": lambda code_system, code: code_system.ancestors(code),

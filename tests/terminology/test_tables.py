@@ -180,3 +180,16 @@ def test_expressions(tmp_path: Path, expression: str, expected: str) -> None:
 def test_what_is_no_expression_here_is_refused(tmp_path: Path, expression: str) -> None:
     with pytest.raises(FhirError):
         select(clinical(tmp_path), expression)
+
+
+def test_many_are_asked_about_as_few_are(tmp_path: Path) -> None:
+    concepts = [
+        {"code": f"c{place:03}", "property": [{"code": "parent", "valueCode": f"c{place // 3:03}"}]}
+        for place in range(1, 200)
+    ]
+    resource = code_system(concept=[{"code": "c000"}, *concepts])
+    memory, table = CodeSystem(resource), written(tmp_path, resource)
+    below, expected = table.below("c002"), memory.below("c002")
+    assert [code in below for code in memory.concepts] == [code in expected for code in memory.concepts]
+    assert "none" not in below
+    assert "c000" not in table.below("none")

@@ -3,15 +3,20 @@
 Spec: codesystem.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fhir_server.terminology.bounded_cache import BoundedCache
 from fhir_server.terminology.code_system import CodeSystem, Concept
+from fhir_server.terminology.compose_filter import EXPRESSION
 from fhir_server.terminology.expansion import folded
 from fhir_server.terminology.tables.file import Table
 
 _BELOW = {"is-a", "descendent-of"}
 _NAMES = {"concept", "code"}
+_ASKED_UPWARDS = 64
+_SELECTED = 200_000
+"""Codes that the expressions which are kept may select in all."""
 
 
 class TabledCodeSystem(CodeSystem):
@@ -22,6 +27,7 @@ class TabledCodeSystem(CodeSystem):
         self._table = table
         self.described = table.system
         """The CodeSystem resource without its concepts."""
+        self._selected: BoundedCache[str, frozenset[str]] = BoundedCache(_SELECTED)
         self.concepts = _Concepts(table)
         self.children = _Children(table)
 
@@ -43,8 +49,31 @@ class TabledCodeSystem(CodeSystem):
         for one in filters:
             if one.get("op") in _BELOW and one.get("property") in _NAMES:
                 place = self._table.place(str(one.get("value", "")))
-                return set() if place is None else self._walk(place, self._table.children) | {place}
+                return set() if place is None else self.walk_down(place) | {place}
+            if one.get("op") == "=" and one.get("property") in EXPRESSION:
+                found = map(self._table.place, self.select(str(one.get("value", ""))))
+                return {place for place in found if place is not None}
         return None
+
+    def below(self, code: str) -> Container[str]:
+        """See CodeSystem.below: a few codes are asked about upwards, many are looked up in what was walked once."""
+        return _Below(self, self._table, code)
+
+    def select(self, expression: str) -> frozenset[str]:
+        """See CodeSystem.select; the last answers are kept."""
+        kept = self._selected.get(expression)
+        if kept is None:
+            kept = super().select(expression)
+            self._selected.put(expression, kept, len(kept) + 1)
+        return kept
+
+    def walk_down(self, place: int) -> set[int]:
+        """Return the places below one."""
+        return self._walk(place, self._table.children)
+
+    def walk_up(self, place: int) -> set[int]:
+        """Return the places above one."""
+        return self._walk(place, self._table.parents)
 
     def ancestors(self, code: str) -> frozenset[str]:
         """See CodeSystem.ancestors."""
@@ -67,6 +96,24 @@ class TabledCodeSystem(CodeSystem):
             reached.update(found)
             waiting.extend(found)
         return reached
+
+
+class _Below(Container[str]):
+    def __init__(self, system: TabledCodeSystem, table: Table, code: str) -> None:
+        self._system = system
+        self._table = table
+        self._top = table.place(code)
+        self._asked = 0
+        self._places: set[int] | None = None
+
+    def __contains__(self, code: object) -> bool:
+        place = self._table.place(code) if isinstance(code, str) else None
+        if place is None or self._top is None or place == self._top:
+            return False
+        self._asked += 1
+        if self._places is None and self._asked > _ASKED_UPWARDS:
+            self._places = self._system.walk_down(self._top)
+        return place in self._places if self._places is not None else self._top in self._system.walk_up(place)
 
 
 class _Concepts(Mapping[str, Concept]):
