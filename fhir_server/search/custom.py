@@ -12,6 +12,7 @@ import msgspec
 from fhir_server import fhirpath
 from fhir_server.fhirpath.errors import EvaluationFailed, InvalidExpression
 from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unprocessable
+from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.search_parameters import Component, SearchParameter
 from fhir_server.foundation.structure import ABSTRACT_TYPES, RESOURCE_TYPES
 from fhir_server.search.parameters import Parameters, is_path, parameter_places, types_with
@@ -22,7 +23,15 @@ from fhir_server.search.types.value import Emit, Leaf
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
 _COMPOSITE: Final = "composite"
-BOUNDED: Final = fhirpath.Context(steps=100_000)
+
+
+def named(reference: str) -> dict[str, Any] | None:
+    """Return what a literal reference says of its target, type and id: rows are made of one resource alone."""
+    found = parse_reference(reference)
+    return {"resourceType": found.target_type, "id": found.target_id} if found.target_type else None
+
+
+BOUNDED: Final = fhirpath.Context(resolve=named, steps=100_000)
 """What one parameter may take of one resource."""
 TYPES: Final = (*(name for name in SEARCH_TYPES if name != "special"), _COMPOSITE)
 
@@ -68,9 +77,9 @@ def admitted(parameter: SearchParameter, known: Parameters) -> SearchParameter |
     is no clash, and changes nothing. Raises Unprocessable when a type knows the code with another meaning, or the
     definition of a component is not known.
     """
-    named, types = known.by_url(parameter.url), types_with(parameter)
-    if named is not None and (named.code != parameter.code or not {*types} & {*types_with(named)}):
-        raise _refused("url", f"{parameter.url} is that of {named.code!r} already")
+    bearer, types = known.by_url(parameter.url), types_with(parameter)
+    if bearer is not None and (bearer.code != parameter.code or not {*types} & {*types_with(bearer)}):
+        raise _refused("url", f"{parameter.url} is that of {bearer.code!r} already")
     for position, component in enumerate(parameter.components):
         definition = known.by_url(component.definition)
         if definition is None or definition.type == _COMPOSITE:

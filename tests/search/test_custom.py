@@ -82,6 +82,8 @@ def is_found(definition: Resource, value: str, name: str = "x", resource: Resour
         ("Patient.extension.where(url.endsWith('site')).value", "uri", "http://example.org/a", "http://example.org/b"),
         ("Patient.extension('http://example.org/site').value", "uri", "http://example.org/a", "http://example.org/b"),
         ("Patient.name.family", "string", "durand", "x"),
+        ("Patient.contact.organization.where(resolve() is Organization).first()", "reference", "Organization/7", "9"),
+        ("Patient.contact.organization.where(resolve() is Patient).empty()", "token", "true", "false"),
     ],
 )
 def test_a_custom_parameter_finds(expression: str, search_type: str, value: str, other: str) -> None:

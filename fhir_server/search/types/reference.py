@@ -36,6 +36,12 @@ def leaves(base_urls: tuple[str, ...] = ()) -> dict[str, tuple[Leaf, ...]]:
         """Write a uri as a reference to something elsewhere, unless it has the form of one to here."""
         emit((REFERENCE, parameter, element, *_columns(value, base_urls)))
 
+    def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
+        """Write the URL of a canonical, and its version; one that names a resource of this server as a reference."""
+        url, _, version = value.partition("|")
+        target_type, target_id, _ = _columns(url, base_urls)
+        emit((REFERENCE, parameter, element, target_type, target_id, version))
+
     return {
         "Reference": (Leaf("", reference, "reference"), Leaf(IDENTIFIER, identifier, "identifier")),
         "canonical": (Leaf("", canonical),),
@@ -59,12 +65,6 @@ def identifier(emit: Emit, parameter: str, element: int, value: dict[str, Any]) 
     """Write the identifier by which a Reference names its target."""
     if "value" in value["identifier"]:
         token.identified(emit, parameter, element, value["identifier"])
-
-
-def canonical(emit: Emit, parameter: str, element: int, value: str) -> None:
-    """Write the URL of a canonical, and its version; `#id` names what the resource contains."""
-    url, _, version = value.partition("|")
-    emit((REFERENCE, parameter, element, "", url, version))
 
 
 def resource(emit: Emit, parameter: str, element: int, value: dict[str, Any]) -> None:
@@ -137,9 +137,10 @@ def _tests(value: str, use: Use) -> tuple[Test, ...]:
     if _ID.fullmatch(literal):
         types = (use.modifier,) if use.modifier else use.targets
         return (*_typed(types), ("target_id", "eq", literal))
-    local = _LOCAL.fullmatch(literal)
+    named, _, canonical_version = literal.partition("|")
+    local = _LOCAL.fullmatch(named)
     if local and local[1] in RESOURCE_TYPES and use.modifier in ("", local[1]):
-        return _exactly(*local.groups(default=""))
+        return _exactly(local[1], local[2], local[3] or canonical_version)
     if local is None and ":" in literal and not use.modifier:
         url, *version = (unescape(part) for part in split(value, "|"))
         return _exactly("", url, "|".join(version))
