@@ -96,6 +96,24 @@ def test_import_cda_tells_what_happened(run: Run) -> None:
     assert "1 refused" in run("import-cda", str(broken), "--data", "store", code=1).output
 
 
+def test_import_cda_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
+    demo = Path(__file__).parents[2] / "fhir_server" / "commands" / "demo"
+    folder = tmp_path / "cda"
+    folder.mkdir()
+    (folder / "1.xml").write_bytes((demo / "biologie.xml").read_bytes())
+    assert "1 documents imported" in run("import-cda", str(folder), "--data", "store").output
+    (folder / "2.xml").write_bytes((demo / "vaccination.xml").read_bytes())
+    (folder / "3.xml").write_bytes((demo / "vaccination.xml").read_bytes())
+    changed = (demo / "biologie.xml").read_bytes().replace(b'"5.10"', b'"9.99"')
+    (folder / "4.xml").write_bytes(changed)
+    told = " ".join(run("import-cda", str(folder), "--data", "store", code=1).output.split())
+    assert "1 documents imported" in told
+    assert "1 were done by an earlier run" in told
+    assert "1 have the bytes of another file" in told
+    assert "3.xml: as" in told
+    assert "Another document was imported under the id" in told
+
+
 def test_reindex_makes_every_row_anew(run: Run, tmp_path: Path) -> None:
     people = [{**PATIENT, "id": f"p{number}"} for number in range(450)]
     (tmp_path / "people.ndjson").write_text("\n".join(map(json.dumps, people)), encoding="utf-8")

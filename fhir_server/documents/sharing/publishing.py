@@ -14,6 +14,7 @@ import mappings
 from fhir_server.documents.cda.conversion import convert
 from fhir_server.documents.cda.replacing import Replacing
 from fhir_server.documents.feeding import Feeding
+from fhir_server.documents.record.opening import is_closed
 from fhir_server.documents.sharing.completing import completed, identified, submission_set_of, with_unique_id
 from fhir_server.documents.sharing.content import is_cda
 from fhir_server.documents.sharing.metadata import check_metadata
@@ -28,7 +29,7 @@ from fhir_server.documents.sharing.submission import (
     Submission,
     typed_identifiers,
 )
-from fhir_server.foundation.operation_outcome import Duplicate, FhirError, Issue
+from fhir_server.foundation.operation_outcome import Duplicate, FhirError, Forbidden, Issue
 from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.dispatch import perform
 from fhir_server.interactions.request import Request, Response, Runtime
@@ -125,6 +126,7 @@ class Publishing(Feeding):
         """Check against what is stored, and store."""
         people = People(self, self._problems)
         patient = await people.patient_of(submission)
+        await self._check_open(patient)
         for part in (submission.submission_set, *submission.folders, *(one.document.entry for one in ready)):
             await people.resolve(part)
         for one in ready:
@@ -143,6 +145,12 @@ class Publishing(Feeding):
             targets = [stored[place] for place in attestation.places]
             await self.create(provenance_of(attestation, targets, self.runtime.now()), self.new("Provenance"))
         return Published(self._responses, tuple(documents), reference, patient, self._warnings)
+
+    async def _check_open(self, patient: str) -> None:
+        """Say why nothing is fed to a closed record; the decision would refuse it without a reason."""
+        grant = self.request.grant
+        if patient and grant.kind != "open" and not grant.is_operator and await is_closed(self.transaction, patient):
+            raise Forbidden("The record is closed, and nothing is fed to it: $record-status tells since when, and why.")
 
     async def _check_new(self, ready: Ready, patient: str) -> None:
         """Refuse a document that is here already. Raises Duplicate."""
