@@ -141,6 +141,7 @@ def authorization_of(deployment: Deployment, store: Store) -> Authorization:
     settings = deployment.settings
     durations = AuthorizationSettings(is_registration_open=deployment.is_sandbox)
     authorization = Authorization(store, deployment.base_url, now, new_id, durations)
+    authorization.knows_certificates = bool(settings.tls_clients or settings.certificate_header)
     if settings.brands:
         authorization.brands = read_brands(Path(settings.brands).read_bytes(), deployment.base_url)
     else:

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 PREFIX = "FHIR_SERVER_"
 DEFAULT_FILE = "fhir-server.toml"
-LISTS = ("cors_origins", "packages")
+LISTS = ("certificate_proxies", "cors_origins", "packages")
 """Settings that the environment gives as texts between commas."""
 TABLES = ("profiles",)
 """Settings that the environment gives as pairs `key=value` between commas."""
@@ -136,6 +136,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "/xds/repository. Empty: there are none.",
         ),
     ] = ""
+    tls_certificate: Annotated[
+        str, Meta(description="File of this server's certificate (PEM), when no proxy in front ends TLS.")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="File of its private key (PEM).")] = ""
+    tls_clients: Annotated[
+        str,
+        Meta(description="File of the authorities (PEM) whose certificates clients may show: mutual TLS, RFC 8705."),
+    ] = ""
+    certificate_header: Annotated[
+        str,
+        Meta(
+            description="Header in which a proxy that ends TLS tells the client's certificate, such as Client-Cert; "
+            "the proxy verifies it. Empty: none is believed."
+        ),
+    ] = ""
+    certificate_proxies: Annotated[
+        tuple[str, ...], Meta(description="Addresses of the proxies whose certificate_header is believed.")
+    ] = ()
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"
@@ -232,6 +250,10 @@ def find_mistakes(settings: Settings) -> list[str]:
         mistakes.append(f"public_url must start with https:// (or http:// for tests), and is {settings.public_url}.")
     if settings.public_url.endswith(("/", "/fhir")):
         mistakes.append("public_url is given without a slash at the end and without /fhir.")
+    if bool(settings.certificate_header) != bool(settings.certificate_proxies):
+        mistakes.append("certificate_header and certificate_proxies need each other.")
+    if settings.tls_clients and not settings.tls_certificate:
+        mistakes.append("tls_clients needs tls_certificate: certificates are shown to a server that ends TLS.")
     if settings.count_default > settings.count_maximum:
         mistakes.append("count_default is greater than count_maximum.")
     return mistakes

@@ -2,14 +2,17 @@
 
 import os
 import socket
+from typing import Literal
 
 import msgspec
 import uvicorn
 from rich.console import Console
 from rich.panel import Panel
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.app import DEPLOYMENT_VARIABLE, Deployment, create
+from fhir_server.asgi.certificate import protocol, tls_options
 from fhir_server.asgi.server import App
 from fhir_server.settings import Settings, shown_store
 
@@ -30,7 +33,8 @@ def bind(settings: Settings) -> socket.socket:
 def deployment_of(settings: Settings, listener: socket.socket) -> Deployment:
     """Return the settings with the address that clients use."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return Deployment(settings, settings.public_url or f"http://{host}:{listener.getsockname()[1]}")
+    scheme = "https" if settings.tls_certificate else "http"
+    return Deployment(settings, settings.public_url or f"{scheme}://{host}:{listener.getsockname()[1]}")
 
 
 def announce(deployment: Deployment, console: Console) -> None:
@@ -67,7 +71,7 @@ def _config(settings: Settings, application: App | str) -> uvicorn.Config:
         factory=isinstance(application, str),
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=_protocol(settings),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -75,4 +79,12 @@ def _config(settings: Settings, application: App | str) -> uvicorn.Config:
         log_level="warning" if settings.log_level == "info" else settings.log_level,
         timeout_graceful_shutdown=10,
         backlog=BACKLOG,
+        **tls_options(settings.tls_certificate, settings.tls_key, settings.tls_clients),
     )
+
+
+def _protocol(settings: Settings) -> type[HttpToolsProtocol] | Literal["httptools"]:
+    """Return uvicorn's own protocol, or ours where certificates of clients are asked for."""
+    if not settings.tls_clients and not settings.certificate_header:
+        return "httptools"
+    return protocol(settings.certificate_header, settings.certificate_proxies)

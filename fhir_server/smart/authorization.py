@@ -63,6 +63,7 @@ class Authorization:
     """The authorization server, without HTTP.
 
     `base_url` is the FHIR base ("https://host/fhir"), the audience of tokens; the issuer is what stands before "/fhir".
+    `knows_certificates`: the transport tells the certificates of clients, so that mutual TLS is offered.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Authorization:
         self.apps = AuthorizedApps(store, now, self.clients, self.families)
         self.launches = Launches(store, now, settings.launch_seconds)
         self.outside = NOTHING_OUTSIDE
+        self.knows_certificates = False
         self.brands = default_brands("FHIR server", self.base_url, now().isoformat(timespec="seconds"))
         self.authentication = Authentication(self.clients, ClientKeys(now), self.url("/oauth/token"))
         self.attempts = SignInAttempts(store, now)

@@ -31,7 +31,7 @@ async def grant_system_token(
     Only clients with a key or a certificate are registered for this grant.
     """
     client, expires_at = proof.client, authorization.now() + timedelta(seconds=seconds)
-    family = Family(authorization.new_id(), client.client_id, scopes, expires_at)
+    family = Family(authorization.new_id(), client.client_id, scopes, expires_at, thumbprint=proof.thumbprint)
 
     async def work(transaction: Transaction) -> None:
         await proof.spend(transaction)

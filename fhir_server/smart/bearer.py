@@ -12,6 +12,7 @@ from fhir_server.access.grant import App, Grant
 from fhir_server.foundation.operation_outcome import Unauthenticated
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
+from fhir_server.smart.clients.certificate import is_held
 from fhir_server.smart.tokens import access_token
 from fhir_server.smart.tokens.access_token import Claims
 from fhir_server.smart.tokens.family import Family
@@ -60,7 +61,7 @@ class Bearer:
     def __init__(self, authorization: Authorization) -> None:
         self._authorization = authorization
         self._now = authorization.now
-        self._known: dict[bytes, tuple[datetime, Grant, str]] = {}
+        self._known: dict[bytes, tuple[datetime, Grant, str, str]] = {}
         self._ended = 0
         authorization.families.on_end.append(self._forget)
 
@@ -68,7 +69,7 @@ class Bearer:
         """Return what the Authorization header grants; raises NoBearer (401)."""
         key = sha256(authorization_header.encode()).digest()
         known = self._known.get(key)
-        if known is not None and known[0] > self._now():
+        if known is not None and known[0] > self._now() and is_held(known[3]):
             return known[1]
         self._known.pop(key, None)
         return await self._verify(authorization_header, key)
@@ -78,7 +79,7 @@ class Bearer:
         if scheme.lower() != "bearer" or not token:
             raise NoBearer("Send an access token: Authorization: Bearer ...")
         ended = self._ended
-        live = await find_live(self._authorization, token.strip())
+        live = await find_bearer(self._authorization, token.strip())
         if live is None:
             raise NoBearer("The access token is expired, revoked or not one of this server.", "invalid_token")
         grant = live.claims.grant(live.display, live.app)
@@ -90,12 +91,19 @@ class Bearer:
         while len(self._known) >= _KNOWN_AT_MOST:
             del self._known[next(iter(self._known))]
         until = self._now() + timedelta(seconds=CHECKED_EVERY_SECONDS)
-        self._known[key] = (min(until, grant.expires_at or until), grant, live.family.family_id)
+        bound_to = live.claims.bound_to
+        self._known[key] = (min(until, grant.expires_at or until), grant, live.family.family_id, bound_to)
 
     def _forget(self, family_id: str) -> None:
         self._ended += 1
         for key in [key for key, known in self._known.items() if known[2] == family_id]:
             del self._known[key]
+
+
+async def find_bearer(authorization: Authorization, token: str) -> Live | None:
+    """Verify an access token of who calls: live, and on a connection with the certificate to which it is bound."""
+    live = await find_live(authorization, token)
+    return live if live is not None and is_held(live.claims.bound_to) else None
 
 
 async def find_live(authorization: Authorization, token: str) -> Live | None:

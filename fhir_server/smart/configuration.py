@@ -9,7 +9,7 @@ from typing import Any
 from fhir_server.smart.app_state import STATE_PATH
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.brands import BRANDS_PATH
-from fhir_server.smart.clients.authentication import METHODS
+from fhir_server.smart.clients.authentication import METHODS, TLS_METHODS
 from fhir_server.smart.clients.jwks import KEY_TYPES
 from fhir_server.smart.granted_scopes import CONTEXT_SCOPES, IDENTITY_SCOPES, LASTING_SCOPES
 from fhir_server.smart.keys import ID_TOKEN_ALGORITHM
@@ -93,7 +93,8 @@ def _metadata(authorization: Authorization) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "scopes_supported": [*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES, *_RESOURCE_SCOPES],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_methods_supported": [*METHODS, *(TLS_METHODS if authorization.knows_certificates else ())],
+        "tls_client_certificate_bound_access_tokens": authorization.knows_certificates,
         "token_endpoint_auth_signing_alg_values_supported": list(KEY_TYPES),
         "authorization_response_iss_parameter_supported": True,
     }

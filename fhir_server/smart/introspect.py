@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.bearer import Live, find_live
+from fhir_server.smart.bearer import Live, find_bearer, find_live
 from fhir_server.smart.launch.context import told
 from fhir_server.smart.launch.style import STYLE_PATH
 from fhir_server.smart.refusal import OAuthRefusal, invalid_client, single_values
@@ -35,7 +35,7 @@ async def introspect(
 async def _check_caller(authorization: Authorization, parameters: dict[str, str], header: str) -> None:
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer":
-        if await find_live(authorization, token.strip()) is None:
+        if await find_bearer(authorization, token.strip()) is None:
             raise OAuthRefusal("invalid_token", "The bearer token is expired, revoked or not one of this server.", 401)
         return
     proof = await authorization.prove(parameters, header)
@@ -57,6 +57,8 @@ def _access_token_state(authorization: Authorization, live: Live) -> dict[str, A
         "aud": claims.aud,
         "jti": claims.jti,
     }
+    if claims.cnf:
+        state["cnf"] = claims.cnf
     family = live.family
     state |= told(family.context, claims.patient, tuple(claims.scope.split()), authorization.url(STYLE_PATH))
     if live.user is not None and "fhirUser" in family.scopes:

@@ -16,6 +16,7 @@ import msgspec
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.backend_services import client_credentials
 from fhir_server.smart.clients.assertion import Proof
+from fhir_server.smart.clients.certificate import is_held
 from fhir_server.smart.granted_scopes import granted_scopes, narrowed
 from fhir_server.smart.launch.context import told
 from fhir_server.smart.launch.emergencies import LONGEST_SECONDS, emergency_of, keep
@@ -69,6 +70,7 @@ async def exchange_code(authorization: Authorization, proof: Proof, parameters: 
         if code.expires_at <= now or not code.is_shown_rightly(proof.client.client_id, *shown):
             raise _bad_grant(_BAD_CODE)
         family = _family_of(authorization, code, family_id, refresh_key)
+        family = msgspec.structs.replace(family, thumbprint=proof.thumbprint)
         await put_code(transaction, text, msgspec.structs.replace(code, family_id=family_id))
         await authorization.families.put(transaction, family)
         return family
@@ -92,7 +94,8 @@ async def refresh(authorization: Authorization, proof: Proof, parameters: Mappin
         await proof.spend(transaction)
         family = await authorization.families.find(transaction, split(text)[0])
         generation = None if family is None else family.generation_of(text)
-        if family is None or generation is None or family.client_id != client.client_id:
+        is_his = family is not None and family.client_id == client.client_id and is_held(family.thumbprint)
+        if family is None or generation is None or not is_his:
             raise _bad_grant(_BAD_REFRESH)
         if generation < family.generation:
             return _Misused(family.family_id)

@@ -19,7 +19,7 @@ def serving(data: Path, *options: str) -> Iterator[str]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            yield next(word for word in line.split() if word.startswith("http://"))
+            yield next(word for word in line.split() if word.startswith(("http://", "https://")))
         finally:
             process.terminate()
             assert process.wait(30) in (0, -15)

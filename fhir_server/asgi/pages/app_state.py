@@ -19,7 +19,7 @@ from fhir_server.smart.app_state.reach import Reach
 from fhir_server.smart.app_state.state import LARGEST_BYTES
 from fhir_server.smart.app_state.states import States
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.bearer import NoBearer, find_live
+from fhir_server.smart.bearer import NoBearer, find_bearer
 from fhir_server.smart.refusal import OAuthRefusal
 
 _BASIC = f"{STATE_PATH}/Basic"
@@ -100,7 +100,7 @@ class _AppState:
 
     async def _reach(self, request: Request) -> Reach:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        live = await find_live(self._authorization, token.strip()) if scheme.lower() == "bearer" else None
+        live = await find_bearer(self._authorization, token.strip()) if scheme.lower() == "bearer" else None
         if live is None:
             raise NoBearer("Send a live access token: Authorization: Bearer ...", "invalid_token" if scheme else "")
         return Reach(live, self._authorization.base_url)

@@ -37,6 +37,7 @@ class Registration(msgspec.Struct, frozen=True):
     is_confidential: bool = False
     is_launch_host: bool = False
     state_systems: tuple[str, ...] = ()
+    tls_subject_dn: str = ""
     has_key: bool = False
     """An app with redirect URIs for which a key pair is made; software without any gets one in any case."""
 
@@ -71,12 +72,15 @@ def client_of(registration: Registration) -> tuple[Client, dict[str, Any] | None
         is_operator=registration.is_operator,
         is_launch_host=registration.is_launch_host,
         state_systems=registration.state_systems,
+        tls_subject_dn=registration.tls_subject_dn,
     )
     return client, private
 
 
 def _kind_of(registration: Registration) -> ClientKind:
     """Return how the client proves itself: an app without a secret or a key does not, software always does."""
+    if registration.tls_subject_dn:
+        return "confidential-tls"
     if registration.is_confidential and registration.jwks is None:
         return "confidential-symmetric"
     has_key = registration.has_key or registration.jwks is not None or not registration.redirect_uris

@@ -41,6 +41,9 @@ def client_register(  # noqa: PLR0913 - each argument is an option that a person
     state_system: Annotated[
         list[str] | None, typer.Option(help="A code system of the app states that it may keep, besides its origins.")
     ] = None,
+    tls_subject: Annotated[
+        str, typer.Option(help="It proves itself by mutual TLS, with a certificate of this subject: CN=...,O=...,C=FR.")
+    ] = "",
     operator: Annotated[
         bool, typer.Option("--operator", help="Trust it with every record, within its scopes.")
     ] = False,
@@ -63,6 +66,7 @@ def client_register(  # noqa: PLR0913 - each argument is an option that a person
             confidential,
             launch_host,
             tuple(state_system or ()),
+            tls_subject,
         )
         verb.register(effective(config, data=data), registration, console)
 

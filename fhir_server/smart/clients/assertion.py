@@ -28,11 +28,15 @@ _registry.max_header_length = 4096
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """A client that proved who it is; `spent_key` names an assertion that must not come twice ("" for other proofs)."""
+    """A client that proved who it is; `spent_key` names an assertion that must not come twice ("" for other proofs).
+
+    `thumbprint` is the certificate to which its tokens are bound, "" for none.
+    """
 
     client: Client
     spent_key: str = ""
     expires_at: datetime | None = None
+    thumbprint: str = ""
 
     async def spend(self, transaction: Transaction) -> None:
         """Spend the assertion with what it was shown for; raises invalid_client when it was spent before."""

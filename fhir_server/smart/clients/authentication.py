@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import unquote_plus
 
+import msgspec
+
+from fhir_server.smart.clients import certificate
 from fhir_server.smart.clients.assertion import ASSERTION_TYPE, Proof, prove
+from fhir_server.smart.clients.client import Client
 from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.clients.register import Clients, is_secret_of
 from fhir_server.smart.refusal import OAuthRefusal, invalid_client
 
 METHODS = ("private_key_jwt", "client_secret_basic", "none")
 """What `token_endpoint_auth_methods_supported` tells; a secret in the body is refused, for bodies are logged."""
+
+TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+"""What it tells besides where the certificates of clients are known (RFC 8705)."""
 
 
 class Authentication:
@@ -44,10 +51,10 @@ class Authentication:
         elif is_basic:
             proof = await self._secret(authorization[6:])
         else:
-            proof = await self._public(parameters.get("client_id", ""))
+            proof = await self._named(parameters.get("client_id", ""), now)
         if parameters.get("client_id", proof.client.client_id) != proof.client.client_id:
             raise invalid_client("The client_id is not that of the client that authenticated.")
-        return proof
+        return _bound(proof)
 
     async def _secret(self, credentials: str) -> Proof:
         try:
@@ -60,8 +67,28 @@ class Authentication:
             raise invalid_client("The client or its secret is wrong.")
         return Proof(client)
 
-    async def _public(self, client_id: str) -> Proof:
+    async def _named(self, client_id: str, now: datetime) -> Proof:
+        """Return the proof of a client that only names itself: a public one, or one that its connection proves."""
         client = await self._clients.get(client_id) if client_id else None
-        if client is None or client.kind != "public":
+        if client is None or client.kind not in ("public", "confidential-tls"):
             raise invalid_client("The client is unknown, or must authenticate.")
+        if client.kind == "confidential-tls" and not await self._is_proven_by_tls(client, now):
+            raise invalid_client("The connection has no certificate of this client.")
         return Proof(client)
+
+    async def _is_proven_by_tls(self, client: Client, now: datetime) -> bool:
+        """Say whether the certificate is of the registered subject, or registered itself. Spec: RFC 8705, section 2."""
+        if client.tls_subject_dn:
+            return certificate.is_presented_by(client.tls_subject_dn, now)
+        return certificate.is_one_of(await self._keys.key_set(client))
+
+
+def _bound(proof: Proof) -> Proof:
+    """Return a proof that says to which certificate the tokens are bound; raises invalid_request without one."""
+    client = proof.client
+    if not client.is_certificate_bound and client.kind != "confidential-tls":
+        return proof
+    thumbprint = certificate.thumbprint()
+    if not thumbprint:
+        raise OAuthRefusal("invalid_request", "The tokens of this client are bound to a certificate: connect with it.")
+    return msgspec.structs.replace(proof, thumbprint=thumbprint)

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import msgspec
 
 from fhir_server.foundation.operation_outcome import Unprocessable
+from fhir_server.smart.clients.certificate import parse_subject
 from fhir_server.smart.clients.redirects import check_redirect_uri, is_accepted, is_safe_web_address
 
-ClientKind = Literal["public", "confidential-asymmetric", "confidential-symmetric"]
+ClientKind = Literal["public", "confidential-asymmetric", "confidential-symmetric", "confidential-tls"]
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -26,6 +27,8 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     app of the catalogue is there for ("care"): with one, each patient's own consents bound it. `is_operator`: a
     system client that is trusted with every record. `is_launch_host`: a host software that launches apps.
     `is_pending`: it registered itself and no operator approved it yet; `registration_hash` is that of its own token.
+    `tls_subject_dn` (RFC 4514) is whose certificate proves a confidential-tls client; without one it is self-signed and
+    in `jwks` as x5c. `is_certificate_bound`: its tokens are good on connections with its certificate only.
     `state_systems` are further code systems of the states that the app keeps here.
     """
 
@@ -48,6 +51,8 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
     registration_hash: str = ""
     registered_at: datetime | None = None
     state_systems: tuple[str, ...] = ()
+    tls_subject_dn: str = ""
+    is_certificate_bound: bool = False
 
     def accepts(self, redirect_uri: str) -> bool:
         """Say whether the client may be answered at an address."""
@@ -64,7 +69,9 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def check(client: Client) -> None:
     """Raise Unprocessable (422) when a registration is unsafe or contradicts itself."""
-    has_key = client.kind == "confidential-asymmetric"
+    is_tls = client.kind == "confidential-tls"
+    has_key = client.kind == "confidential-asymmetric" or is_tls
+    has_subject = is_tls and bool(client.tls_subject_dn)
     for is_wrong, reason in (
         (not 0 < len(client.client_id.strip()) <= 255, "A client needs a client_id of 1 to 255 characters."),
         (not client.name.strip(), "A client needs a name: people read it when they decide."),
@@ -73,11 +80,17 @@ def check(client: Client) -> None:
         ("client_credentials" in client.grant_types and not has_key, "A backend service proves itself with a key."),
         (client.is_launch_host and client.kind == "public", "A host that launches apps proves who it is."),
         (client.is_operator and not has_key, "An operator client proves itself with a key."),
-        (has_key and not (client.jwks or client.jwks_uri), "A client with a key needs jwks or jwks_uri."),
+        (
+            has_key and not (client.jwks or client.jwks_uri or has_subject),
+            "A client with a key needs jwks or jwks_uri.",
+        ),
+        (bool(client.tls_subject_dn) and not is_tls, "A subject is that of a certificate: confidential-tls."),
         (client.jwks_uri and not is_safe_web_address(client.jwks_uri), "jwks_uri must be https, or on this machine."),
     ):
         if is_wrong:
             raise Unprocessable(reason)
+    if has_subject:
+        parse_subject(client.tls_subject_dn)
     for uri in client.redirect_uris:
         check_redirect_uri(uri)
     _check_jwks(client.jwks)

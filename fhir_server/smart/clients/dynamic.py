@@ -25,7 +25,10 @@ _KINDS: dict[str, ClientKind] = {
     "none": "public",
     "client_secret_basic": "confidential-symmetric",
     "private_key_jwt": "confidential-asymmetric",
+    "tls_client_auth": "confidential-tls",
+    "self_signed_tls_client_auth": "confidential-tls",
 }
+_BY_SUBJECT = "tls_client_auth"
 _PENDING_FOR = timedelta(days=30)
 _MOST_PENDING = 200
 _LONGEST = 2000
@@ -46,6 +49,8 @@ class Registration(msgspec.Struct, frozen=True):
     scope: str = _DEFAULT_SCOPE
     jwks: dict[str, Any] | None = None
     jwks_uri: str = ""
+    tls_client_auth_subject_dn: str = ""
+    tls_client_certificate_bound_access_tokens: bool = False
 
 
 async def register(clients: Clients, content: bytes, is_open: bool, now: datetime) -> dict[str, Any]:
@@ -63,6 +68,8 @@ async def register(clients: Clients, content: bytes, is_open: bool, now: datetim
         grant_types=registration.grant_types,
         jwks=registration.jwks,
         jwks_uri=registration.jwks_uri,
+        tls_subject_dn=registration.tls_client_auth_subject_dn,
+        is_certificate_bound=registration.tls_client_certificate_bound_access_tokens,
         is_pending=not is_open,
         registration_hash=_hash(token),
         registered_at=now,
@@ -113,14 +120,22 @@ def _read(content: bytes) -> Registration:
         ),
         (len(registration.redirect_uris) > 20, "There are too many redirect URIs."),
         (bool(registration.jwks and registration.jwks_uri), "Give jwks or jwks_uri, not both."),
+        (_lacks_subject(registration), "tls_client_auth, and nothing else, needs tls_client_auth_subject_dn."),
     ):
         if is_wrong:
             raise _wrong(reason)
     return registration
 
 
+def _lacks_subject(registration: Registration) -> bool:
+    is_by_subject = registration.token_endpoint_auth_method == _BY_SUBJECT
+    return is_by_subject != bool(registration.tls_client_auth_subject_dn)
+
+
 def _information(client: Client) -> dict[str, Any]:
     methods = {kind: method for method, kind in _KINDS.items()}
+    if client.tls_subject_dn:
+        methods["confidential-tls"] = _BY_SUBJECT
     information: dict[str, Any] = {
         "client_id": client.client_id,
         "client_name": client.name,
@@ -133,7 +148,12 @@ def _information(client: Client) -> dict[str, Any]:
     }
     if client.registered_at is not None:
         information["client_id_issued_at"] = int(client.registered_at.timestamp())
-    more = {"jwks": client.jwks, "jwks_uri": client.jwks_uri}
+    more = {
+        "jwks": client.jwks,
+        "jwks_uri": client.jwks_uri,
+        "tls_client_auth_subject_dn": client.tls_subject_dn,
+        "tls_client_certificate_bound_access_tokens": client.is_certificate_bound,
+    }
     return information | {name: value for name, value in more.items() if value}
 
 

@@ -48,13 +48,14 @@ class ClientKeys:
             raise invalid_client(f"Sign the assertion with one of {', '.join(KEY_TYPES)}.")
         if "jku" in header and (not client.jwks_uri or header["jku"] != client.jwks_uri):
             raise invalid_client("The jku of the assertion is not the jwks_uri that was registered.")
-        jwks = await self._key_set(client)
+        jwks = await self.key_set(client)
         matching = [key for key in jwks.get("keys", ()) if key.get("kid") == kid and key.get("kty") == key_type]
         if not isinstance(kid, str) or len(matching) != 1:
             raise invalid_client("The kid of the assertion names no single key of the client.")
         return _import(matching[0])
 
-    async def _key_set(self, client: Client) -> dict[str, Any]:
+    async def key_set(self, client: Client) -> dict[str, Any]:
+        """Return the JWK Set of a client; raises invalid_client when it cannot be fetched."""
         if not client.jwks_uri:
             return client.jwks or {}
         kept = self._kept.get(client.jwks_uri)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.bearer import find_live
+from fhir_server.smart.bearer import find_bearer
 from fhir_server.smart.clients import Client
 from fhir_server.smart.launch.context import read_context
 from fhir_server.smart.refusal import OAuthRefusal, single_values
@@ -47,7 +47,7 @@ async def _host(authorization: Authorization, parameters: dict[str, str], header
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         return (await authorization.prove(parameters, header)).client, ""
-    live = await find_live(authorization, token.strip())
+    live = await find_bearer(authorization, token.strip())
     if live is None or live.user is None:
         raise OAuthRefusal("invalid_token", "The bearer token is no live token of a person.", 401)
     return live.client, live.user.user_id

@@ -17,6 +17,7 @@ from fhir_server.smart.tokens.family import Family
 from fhir_server.smart.users import User
 
 _TYPE = "at+jwt"
+THUMBPRINT = "x5t#S256"
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +42,12 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     is_regulator: bool = False
     is_secret: bool = False
+    cnf: dict[str, str] = {}
+
+    @property
+    def bound_to(self) -> str:
+        """Return the thumbprint of the certificate that each use needs, "" for none. Spec: RFC 8705, section 3.1."""
+        return self.cnf.get(THUMBPRINT, "")
 
     def grant(self, display: str, app: App | None = None) -> Grant:
         """Return what the token grants; `display` is the caller's name, which tokens do not carry."""
@@ -108,6 +115,7 @@ async def issue(
         iat=now_seconds,
         jti=authorization.new_id(),
         family=family.family_id,
+        cnf={THUMBPRINT: family.thumbprint} if family.thumbprint else {},
         **caller,
     )
     token = await authorization.keys.sign(ACCESS_TOKEN_ALGORITHM, msgspec.to_builtins(claims), _TYPE)

@@ -24,7 +24,8 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
     `user_id` and `patient_id` are empty for a backend service. `refresh_key` (empty: no refresh) derives the refresh
     tokens, of which only that of the current `generation` is good. `expires_at` is the end of the last token.
     `used_at` is when the last token was given.
-    `session_key` (online_access) names the session without which there is no refresh.
+    `session_key` (online_access) names the session without which there is no refresh. `thumbprint` is the certificate
+    that every use of its tokens needs, "" for none.
     """
 
     family_id: str
@@ -41,6 +42,7 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True):
     used_at: datetime | None = None
     session_key: str = ""
     context: LaunchContext = NO_CONTEXT
+    thumbprint: str = ""
 
     def refresh_token(self) -> str:
         """Return the refresh token of the current generation, `family.generation.mac`."""
