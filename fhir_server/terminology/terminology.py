@@ -25,6 +25,8 @@ Listed = Callable[[str], Iterable[Mapping[str, Any]]]
 
 MAX_MEMBERS: Final = 200_000
 """Members that one expansion may have."""
+MAX_EXPANDED: Final = 20_000
+"""Codes that a search may be given at once: they are found while it waits."""
 _KEPT_CONCEPTS: Final = 400_000
 _KEPT_MEMBERS: Final = 200_000
 _KEPT_VALUE_SETS: Final = 500
@@ -85,6 +87,15 @@ class Terminology:
             kept = CodeSystem(resource)
             self._code_systems.put(canonical, kept, len(kept.concepts) + 1)
         return kept
+
+    def opened(self, resource: Mapping[str, Any]) -> CodeSystem:
+        """Return the code system of a resource that somebody has at hand; of one without concepts, what is here."""
+        if resource.get("content") == "not-present":
+            version = resource.get("version", "")
+            found = self.code_system(f"{resource.get('url')}|{version}" if version else str(resource.get("url")))
+            if found is not None:
+                return found
+        return CodeSystem(resource)
 
     def value_set(self, canonical: str) -> Definition | None:
         """Return a ValueSet resource, or the implicit value set that a URL defines; None when it is neither."""
@@ -178,7 +189,9 @@ class Terminology:
         """
         codes: dict[str, set[str]] = {}
         try:
-            for member in self.members(value_set):
+            for count, member in enumerate(self.members(value_set)):
+                if count >= MAX_EXPANDED:
+                    raise TooCostly(f"The value set {value_set} has more than {MAX_EXPANDED} codes: choose another.")
                 codes.setdefault(member.system, set()).add(member.code)
         except (NotFound, Unexpandable) as error:
             raise BadRequest(str(error)) from None

@@ -16,9 +16,10 @@ from fhir_server.foundation.parameters import Part, parameter, parameters_resour
 from fhir_server.interactions.read import read
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.operations.fhirpath.items import JSON_VALUE, XML_VALUE, item_part
+from fhir_server.operations.fhirpath.surroundings import surroundings
 from fhir_server.operations.fhirpath.tree import tree_of
 from fhir_server.operations.inputs import GENERAL, posted
-from fhir_server.operations.terminology.answering import aside, terminology_of
+from fhir_server.operations.terminology.answering import aside
 from fhir_server.validation.validate import validate
 
 KNOWN: Final = ("expression", "context", "variables", "resource", "terminologyserver", "validate")
@@ -57,7 +58,10 @@ def _answer(request: Request, runtime: Runtime, stored: dict[str, Any] | None) -
         *(dict(given[name]) for name in ("expression", "context", "variables") if name in given),
         parameter("resource", "resource", resource),
     ]
-    shown = [parameter("parameters", "part", echo), *_results(expression, start, resource, _context(given, runtime))]
+    shown = [
+        parameter("parameters", "part", echo),
+        *_results(expression, start, resource, surroundings(given.get("variables", {}), runtime, STEPS)),
+    ]
     return Response(200, fhir_json.format({**parameters_resource(shown), "id": "fhirpath"}))
 
 
@@ -83,44 +87,6 @@ def _results(
         listed = [item_part(item) for item in compiled(found, bounded)] + traces
         described = {"valueString": fhirpath.path(found) or f"{start}[{place}]"} if start else {}
         yield {"name": "result", **described, **({"part": listed} if listed else {})}
-
-
-def _context(given: Given, runtime: Runtime) -> fhirpath.Context:
-    terminology = terminology_of(runtime)
-    variables = {part["name"]: _variable(part) for part in parts(given.get("variables", {}))}
-
-    def coded(item: Any) -> Any:
-        return item.value if isinstance(item, fhirpath.Node) else item
-
-    def member_of(item: Any, value_set: str) -> bool | None:
-        found = coded(item)
-        return terminology.member_of(value_set, found) if isinstance(found, str | Mapping) else None
-
-    def subsumes(above: Any, below: Any) -> bool | None:
-        first, second = coded(above), coded(below)
-        if not (isinstance(first, Mapping) and isinstance(second, Mapping)):
-            return None
-        system, codes = first.get("system"), (first.get("code"), second.get("code"))
-        if not isinstance(system, str) or system != second.get("system") or not all(codes):
-            return None
-        return terminology.subsumes(system, str(codes[0]), str(codes[1]))
-
-    return fhirpath.Context(
-        now=runtime.now,
-        resolve=lambda reference: None,
-        member_of=member_of,
-        subsumes=subsumes,
-        variables=variables,
-        steps=STEPS,
-    )
-
-
-def _variable(part: Part) -> Any:
-    """Return the value of a variable as the engine takes it: a node of its type, a resource, or nothing."""
-    if "resource" in part:
-        return part["resource"]
-    name = next((name for name in part if name.startswith("value")), "")
-    return fhirpath.typed(part[name], name.removeprefix("value")) if name else None
 
 
 def _given(request: Request, runtime: Runtime) -> Given:

@@ -42,7 +42,7 @@ def _subsumes(request: Request, runtime: Runtime, stored: Resource | None) -> di
         raise BadRequest(f"The codes are of two systems, {first[0]} and {second[0]}: neither can subsume the other.")
     if stored is not None and first[0] != stored.get("url"):
         raise BadRequest(f"The code system {stored.get('url')} knows nothing of {first[0]}.")
-    code_system = CodeSystem(stored) if stored else _found(asked, first[0], runtime)
+    code_system = terminology_of(runtime).opened(stored) if stored else _found(asked, first[0], runtime)
     return parameters_resource([parameter("outcome", "code", _outcome(code_system, first[1], second[1]))])
 
 

@@ -38,7 +38,7 @@ def _validate_code(request: Request, runtime: Runtime, stored: Resource | None) 
     terminology = terminology_of(runtime)
     definition = stored or asked.one("codeSystem")
     url = _url(asked, definition)
-    code_system = CodeSystem(definition) if definition else None
+    code_system = terminology.opened(definition) if definition else None
     return verdict(best(_validations(asked, url, code_system, terminology)))
 
 

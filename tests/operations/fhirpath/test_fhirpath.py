@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.access.grant import Grant, Scope
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, Forbidden, TooCostly, Unprocessable
+from fhir_server.interactions.canonicals.profiling import Profiling
 from fhir_server.interactions.request import Runtime
 from fhir_server.validation.validate import validate
 from tests.operations.conftest import Ask, asked, parameters, parsed
@@ -110,6 +112,27 @@ async def test_terminology_is_asked(results: Evaluate) -> None:
     assert "part" not in result
     (result,) = await results("contact.gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender')")
     assert told(result["part"][0]) == ("boolean", True, "")
+
+
+async def test_profiles_are_asked(runtime: Runtime) -> None:
+    url = "http://example.org/StructureDefinition/named"
+    named = {
+        "resourceType": "StructureDefinition",
+        "url": url,
+        "type": "Patient",
+        "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"id": "Patient.photo", "path": "Patient.photo", "min": 1}]},
+    }
+    profiling = Profiling(lambda canonical, resource_type: named if canonical == url else None)
+    knowing = replace(runtime, profiling=profiling)
+    for profile, expected in ((url, False), ("http://hl7.org/fhir/StructureDefinition/Patient", True)):
+        given = {"expression": {"valueString": f"conformsTo('{profile}')"}, "resource": {"resource": PATIENT}}
+        answer = parsed(await asked(knowing, "$fhirpath", "", parameters(**given)))
+        assert told(answer["parameter"][1]["part"][0])[1] is expected
+    given = {"expression": {"valueString": "conformsTo('http://unknown')"}, "resource": {"resource": PATIENT}}
+    with pytest.raises(Unprocessable, match="not known"):
+        await asked(knowing, "$fhirpath", "", parameters(**given))
 
 
 async def test_a_resource_as_text_and_a_stored_one(runtime: Runtime, results: Evaluate, ask: Ask, store: Any) -> None:

@@ -149,3 +149,16 @@ async def test_who_may_not_read_the_type_may_not_ask(runtime: Runtime) -> None:
     reader = Grant("patient", "Patient/1", "app", (Scope("patient", "Observation", frozenset("rs")),), patient_id="1")
     with pytest.raises(Forbidden):
         await asked(runtime, "$lookup", "CodeSystem", grant=reader, parameters=(("system", ANIMALS), ("code", "bird")))
+
+
+async def test_a_stored_system_without_concepts_stands_for_what_is_here(ask: Ask, store: Any) -> None:
+    await store(
+        {name: part for name, part in code_system(id="stub", content="not-present").items() if name != "concept"}
+    )
+    assert values(parsed(await ask("$validate-code", "CodeSystem/stub", code="bird")))["result"] is True
+    assert values(parsed(await ask("$subsumes", "CodeSystem/stub", codeA="bird", codeB="emu")))["outcome"] == "subsumes"
+    await store(
+        {"resourceType": "CodeSystem", "id": "empty", "url": "urn:empty", "status": "active", "content": "not-present"}
+    )
+    with pytest.raises(Unprocessable, match="no concept is here"):
+        await ask("$validate-code", "CodeSystem/empty", code="bird")
