@@ -9,15 +9,19 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from fhir_server.foundation.operation_outcome import Issue
+from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import Link, searchset
 from fhir_server.interactions.gathering.record import Extent, record_page
 from fhir_server.interactions.read import read
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.search import shown
+from fhir_server.interactions.subset import subset_asked
 from fhir_server.operations.inputs import inputs, single
 
 CURSOR: Final = "_cursor"
-OF_ENCOUNTER: Final = ("_since", "_type", "_count", CURSOR)
+SHORTENING: Final = ("_summary", "_elements")
+OF_ENCOUNTER: Final = ("_since", "_type", "_count", CURSOR, *SHORTENING)
+Pairs = tuple[tuple[str, str], ...]
 OF_PATIENT: Final = ("start", "end", *OF_ENCOUNTER)
 
 
@@ -45,15 +49,23 @@ async def _everything(request: Request, runtime: Runtime, known: tuple[str, ...]
         # Who may not read the resource itself has no everything of it.
         await read(replace(request, interaction="read", parameters=(), if_none_match=""), runtime.store, runtime)
     page = await record_page(request, runtime, (request.resource_type, request.resource_id), extent)
-    links = _links(request, extent, page.cursor)
+    short = tuple((name, single(found, name)) for name in SHORTENING if name in found)
+    if short:
+        page = replace(page, versions=_shortened(page.versions, short), included=_shortened(page.included, short))
+    links = _links(request, extent, page.cursor, short)
     issues = []
     if page.is_truncated:
         issues.append(Issue("warning", "too-costly", "The page refers to more resources than one page takes."))
     return Response(200, searchset(page, links, request.base_url, issues), shown=shown(page))
 
 
-def _links(request: Request, extent: Extent, cursor: str) -> list[Link]:
+def _shortened(versions: list[Version], short: Pairs) -> list[Version]:
+    return [replace(version, content=subset_asked(version.content, short)) for version in versions]
+
+
+def _links(request: Request, extent: Extent, cursor: str, short: Pairs) -> list[Link]:
     asked = [
+        *short,
         ("_type", ",".join(extent.types)),
         ("_since", extent.since),
         ("start", extent.start),

@@ -154,3 +154,56 @@ QUERIES = [
 )
 async def test_parameters_that_all_resources_have(found: Any, query: str, ids: str) -> None:
     assert await found(query) == ids
+
+
+XML = {"content-type": "application/fhir+xml", "accept": "application/fhir+xml"}
+NAMESPACE = {"f": "http://hl7.org/fhir"}
+
+
+def values(answer: httpx.Response, path: str) -> list[str]:
+    """The values that a path finds in an answer, which is XML."""
+    assert answer.headers["content-type"] == "application/fhir+xml;charset=utf-8", answer.text
+    return [str(node.get("value")) for node in ElementTree.fromstring(answer.text).findall(path, NAMESPACE)]
+
+
+@pytest.mark.spec("http.html#mime-type")
+async def test_mime_type_xml_goes_in_and_out_of_every_interaction(client: httpx.AsyncClient) -> None:
+    def xml(inner: str) -> bytes:
+        return f'<Patient xmlns="http://hl7.org/fhir">{inner}</Patient>'.encode()
+
+    identifier = '<identifier><system value="urn:s"/><value value="1"/></identifier>'
+    created = await client.post("Patient", content=xml(identifier), headers=XML)
+    (resource_id,) = values(created, "f:id")
+    only_accept = {"accept": XML["accept"]}
+    again = await client.post("Patient", content=xml(identifier), headers=XML | {"if-none-exist": "identifier=urn:s|1"})
+    assert (again.status_code, values(again, "f:id")) == (200, [resource_id])
+    body = xml(f'<id value="{resource_id}"/>{identifier}<gender value="male"/>')
+    for path in (f"Patient/{resource_id}", "Patient?identifier=urn:s|1"):
+        assert values(await client.put(path, content=body, headers=XML), "f:gender") == ["male"]
+    patch = '<diff><replace sel="Patient/gender/@value">other</replace></diff>'
+    patched = await client.patch(
+        f"Patient/{resource_id}", content=patch, headers={**only_accept, "content-type": "application/xml-patch+xml"}
+    )
+    assert values(patched, "f:gender") == ["other"]
+    for path, found, expected in (
+        (f"Patient/{resource_id}", "f:gender", ["other"]),
+        (f"Patient/{resource_id}/_history/1", "f:meta/f:versionId", ["1"]),
+        (f"Patient/{resource_id}/_history", "f:total", ["4"]),
+        ("Patient?identifier=urn:s|1", "f:entry/f:search/f:mode", ["match"]),
+        ("metadata", "f:fhirVersion", ["4.0.1"]),
+        ("Patient/nobody", "f:issue/f:code", ["not-found"]),
+    ):
+        assert values(await client.get(path, headers=only_accept), found) == expected
+    entries = "".join(
+        f"<entry>{resource}<request><method value='{method}'/><url value='{url}'/></request></entry>"
+        for method, url, resource in (
+            ("POST", "Patient", f"<resource>{xml(identifier).decode()}</resource>"),
+            ("GET", f"Patient/{resource_id}", ""),
+            ("DELETE", "Patient/nobody", ""),
+        )
+    )
+    for kind in ("batch", "transaction"):
+        bundle = f'<Bundle xmlns="http://hl7.org/fhir"><type value="{kind}"/>{entries}</Bundle>'
+        answered = await client.post("", content=bundle, headers=XML)
+        assert [one[:3] for one in values(answered, "f:entry/f:response/f:status")] == ["201", "200", "204"]
+        assert len(values(answered, "f:entry/f:resource/f:Patient/f:id")) == 1

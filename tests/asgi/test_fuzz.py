@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -13,17 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils import uuid7
 
+from fhir_server import documents
 from fhir_server.asgi.server import Api, fhir_api
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Limits, Runtime
-from fhir_server.operations import OPERATIONS
+from fhir_server.operations import OPERATIONS as GENERAL_OPERATIONS
 from fhir_server.storage.sqlite.store import SqliteStore
+from fhir_server.terminology.terminology import Terminology
 from tests.asgi.conftest import ORIGIN, grant_of
 
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 TYPES = ["Patient", "Observation", "Bundle", "Binary", "AuditEvent", "DocumentReference", "Nothing"]
-OFFERED = ["$everything", "$meta", "$validate", "$lastn", "$document", "Composition"]
+OPERATIONS = (*GENERAL_OPERATIONS, *documents.OPERATIONS)
+OFFERED = [*sorted({f"${operation.code}" for operation in OPERATIONS}), "Composition", "CodeSystem", "ValueSet"]
 SEGMENTS = [
     *TYPES,
     *OFFERED,
@@ -168,12 +172,30 @@ class Server:
             lambda: str(uuid7()),
             Limits(body_bytes=100_000),
             operations=OPERATIONS,
+            terminology=Terminology(lambda canonical, resource_type: None),
         )
         transport = httpx.ASGITransport(fhir_api(Api(runtime, grant_of, f"{ORIGIN}/fhir")))
         self.client = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
 
     def status(self, method: str, path: str, **parts: Any) -> int:
         return self.runner.run(self.client.request(method, path, **parts)).status_code
+
+
+GIVEN = [
+    "url",
+    "code",
+    "system",
+    "path",
+    "resource",
+    "start",
+    "_type",
+    "max",
+    "patient",
+    "id",
+    "persist",
+    "mode",
+    "count",
+]
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +225,7 @@ def test_any_address_and_headers(server: Server, data: st.DataObject) -> None:
 @given(resource=RESOURCES, method=st.sampled_from(["POST", "PUT"]), is_lenient=st.booleans())
 def test_any_resource(server: Server, resource: dict[str, Any], method: str, is_lenient: bool) -> None:
     name = resource["resourceType"]
-    path = f"/fhir/{name}" if method == "POST" else f"/fhir/{name}/{resource.get('id', 'p')}"
+    path = f"/fhir/{name}" if method == "POST" else f"/fhir/{name}/{quote(str(resource.get('id', 'p')))}"
     headers = {"prefer": "handling=lenient"} if is_lenient else {}
     assert server.status(method, path, content=fhir_json.format(resource), headers=headers) < 500
 
@@ -292,7 +314,13 @@ def test_any_xml_patch(server: Server, selector: str, inner: str, more: str) -> 
 PARAMETER = st.fixed_dictionaries(
     {}, optional={"name": st.text(max_size=5), "part": TREES, "resource": RESOURCES, "valueMeta": TREES}
 )
-INVOKED = ["$validate", "Patient/$validate", "Patient/p/$meta-add", "Patient/p/$everything", "Observation/$lastn"]
+PLACES = {"system": "", "type": "{}/", "instance": "{}/p/", "version": "{}/p/_history/1/"}
+INVOKED = [
+    f"{PLACES[level].format(resource_type.replace('Resource', 'Patient'))}${operation.code}"
+    for operation in OPERATIONS
+    for level in operation.levels
+    for resource_type in operation.resource_types
+]
 
 
 @RELAXED
@@ -300,3 +328,13 @@ INVOKED = ["$validate", "Patient/$validate", "Patient/p/$meta-add", "Patient/p/$
 def test_any_body_of_an_operation(server: Server, path: str, resource: dict[str, Any], parameters: list[Any]) -> None:
     for body in (resource, {"resourceType": "Parameters", "parameter": parameters}):
         assert server.status("POST", f"/fhir/{path}", content=fhir_json.format(body)) < 500
+
+
+@RELAXED
+@given(
+    path=st.sampled_from(INVOKED),
+    pairs=st.lists(st.tuples(st.sampled_from(GIVEN), st.sampled_from(VALUES)), max_size=4),
+)
+def test_any_address_of_an_operation(server: Server, path: str, pairs: list[tuple[str, str]]) -> None:
+    assert server.status("GET", f"/fhir/{path}", params=pairs) < 500
+    assert server.status("POST", f"/fhir/{path}", data=dict(pairs)) < 500

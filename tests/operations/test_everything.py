@@ -144,3 +144,15 @@ async def test_everything_of_all_patients_the_caller_may_see(ask: Ask, runtime: 
     assert sorted(ids(mine)) == RECORD
     with pytest.raises(BadRequest):
         await ask("$everything", "Patient", _cursor="x")
+
+
+@pytest.mark.spec("http.html#parameters")
+@pytest.mark.usefixtures("record")
+async def test_everything_in_short(ask: Ask) -> None:
+    body = parsed(await ask("$everything", "Patient/1", _type="Observation", _elements="subject", _count="1"))
+    (entry,) = body["entry"]
+    assert "effectiveDateTime" not in entry["resource"]
+    assert entry["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert all("_elements=subject" in link["url"] for link in body["link"])
+    with pytest.raises(BadRequest):
+        await ask("$everything", "Patient/1", _summary="x")
