@@ -23,6 +23,7 @@ from fhir_server.smart.providers import Provider
 from fhir_server.smart.providers.local import LocalProvider
 from fhir_server.smart.second_factor.factors import Factors
 from fhir_server.smart.second_factor.halfway import Halfway
+from fhir_server.smart.second_factor.passkeys import Passkeys
 from fhir_server.smart.sessions import Sessions
 from fhir_server.smart.tokens.authorized_apps import AuthorizedApps
 from fhir_server.smart.tokens.family import Families
@@ -95,6 +96,7 @@ class Authorization:
         self.attempts = SignInAttempts(store, now)
         self.factors = Factors(store, now)
         self.halfway = Halfway(store, now)
+        self.passkeys = Passkeys(store, now, self.issuer)
         local = LocalProvider(self.users, self.attempts)
         self.providers: Mapping[str, Provider] = {local.name: local}
 

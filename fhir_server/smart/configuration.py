@@ -21,6 +21,9 @@ APPS_PATH = "/account/apps"
 SECOND_FACTOR_PATH = "/account/second-factor"
 """Where a local user adds or removes a second factor."""
 
+PASSKEYS_PATH = "/account/passkeys"
+"""Where a local user adds and removes passkeys."""
+
 APPROVALS_PATH = "/account/approvals"
 """Where an operator approves the apps that registered themselves."""
 

@@ -33,7 +33,7 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-PAGE_SECONDS = 30
+PAGE_SECONDS = 90
 
 
 def driver_path() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-READY_SECONDS = 30
+READY_SECONDS = 120
 
 
 class Demo:

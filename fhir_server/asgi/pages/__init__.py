@@ -15,6 +15,7 @@ from fhir_server.asgi.pages.oauth import oauth_routes
 from fhir_server.asgi.pages.openapi import FILES_PATH, openapi_routes
 from fhir_server.asgi.pages.person.account import account_routes
 from fhir_server.asgi.pages.person.approvals import approvals_routes
+from fhir_server.asgi.pages.person.passkeys import passkey_routes
 from fhir_server.asgi.pages.person.second_factor import second_factor_routes
 from fhir_server.asgi.pages.rates import Limited
 from fhir_server.asgi.pages.record.access import access_routes
@@ -34,6 +35,7 @@ ROUTES = (
     discovery_routes,
     oauth_routes,
     registration_routes,
+    passkey_routes,
     sign_in_routes,
     consent_routes,
     picker_routes,

@@ -18,19 +18,27 @@ from fhir_server.asgi.pages.texts import TEXTS
 
 NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _HEADERS = {**NOT_KEPT, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+_SCRIPT = "script-src 'self'; "
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?", re.ASCII)
 _templates = Environment(
     loader=PackageLoader("fhir_server.asgi.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 
 
-def page(
-    request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, form_target: str = ""
+def page(  # noqa: PLR0913 - the last three are rare, and named where they are used
+    request: Request,
+    template: str,
+    values: Mapping[str, Any],
+    *,
+    status: int = 200,
+    form_target: str = "",
+    has_script: bool = False,
 ) -> Response:
     """Return a page in the reader's language; `form_target` is a redirect URI that its form may lead to.
 
     `values["page_path"]` and `["page_query"]` lead to the page by GET, where the request's own address does not.
 
+    `has_script`: it has one of ours; every other page runs none.
     Browsers hold the redirect that answers a form to `form-action`, so that a client's address must be named there.
     """
     language = language_of(request)
@@ -40,7 +48,8 @@ def page(
     switches = [] if query is None else [(code, name, path + _switch(query, code)) for code, name in LANGUAGES.items()]
     html = _templates.get_template(template).render(language=language, t=words, switches=switches, **values)
     policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"default-src 'none'; {_SCRIPT if has_script else ''}style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'; "
         f"form-action 'self' {_origin(form_target)}".rstrip()
     )
     headers = {**_HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY", "Content-Language": language}

@@ -15,7 +15,7 @@ from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, SECOND_FACTOR_PATH
+from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, PASSKEYS_PATH, SECOND_FACTOR_PATH
 from fhir_server.smart.providers import Proven, Provider, SignInRefused
 from fhir_server.smart.refusal import PageRefusal
 from fhir_server.smart.second_factor.halfway import Half
@@ -23,7 +23,7 @@ from fhir_server.smart.sessions import Session
 
 _HOME = "/account"
 _REQUEST = "/oauth/authorize?"
-_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH, APPROVALS_PATH)
+_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH, APPROVALS_PATH, PASSKEYS_PATH)
 
 
 def sign_in_routes(authorization: Authorization) -> APIRouter:
@@ -51,7 +51,7 @@ class _SignIn:
 
     async def answer(self, request: Request) -> Response:
         values = last_values(await form_pairs(request))
-        return_to, form_token = _safe(values.get("next", "")), values.get("form_token", "")
+        return_to, form_token = safe(values.get("next", "")), values.get("form_token", "")
         expected = self._browser.cookie(request, "form")
         if not expected or not hmac.compare_digest(expected.encode(), form_token.encode()):
             raise PageRefusal("expired_form", "This form was not made for your browser, or is too old.", 403)
@@ -94,7 +94,7 @@ class _SignIn:
         except SignInRefused as refused:
             return self._form(request, request.query_params.get("next", ""), refused=refused)
         response = redirect(beginning.redirect_url)
-        kept = {"name": name, "kept": beginning.kept, "next": _safe(request.query_params.get("next", ""))}
+        kept = {"name": name, "kept": beginning.kept, "next": safe(request.query_params.get("next", ""))}
         self._browser.keep(response, "away", urlencode(kept))
         return response
 
@@ -107,7 +107,7 @@ class _SignIn:
             proven = await provider.finish(dict(request.query_params), away.get("kept", ""))
         except SignInRefused as refused:
             return self._form(request, away.get("next", ""), refused=refused)
-        return await self._welcome(request, provider, proven, _safe(away.get("next", "")))
+        return await self._welcome(request, provider, proven, safe(away.get("next", "")))
 
     async def leave(self, request: Request) -> Response:
         values = last_values(await form_pairs(request))
@@ -142,14 +142,7 @@ class _SignIn:
         return provider
 
     async def _welcome(self, request: Request, provider: Provider, proven: Proven, return_to: str) -> Response:
-        """Begin a new session, whatever the browser brought, and go on to where the person was going."""
-        previous = self._browser.cookie(request, "session")
-        token = await self._authorization.sessions.begin(proven.user, provider.name, previous, proven.hint)
-        response = redirect(self._authorization.url(return_to))
-        self._browser.keep(response, "session", token)
-        for name in ("form", "away", "half"):
-            self._browser.drop(response, name)
-        return response
+        return await welcome(self._authorization, request, provider.name, proven, return_to)
 
     def _form(
         self, request: Request, return_to: str, *, refused: SignInRefused | None = None, login: str = ""
@@ -157,14 +150,15 @@ class _SignIn:
         form_token = self._browser.cookie(request, "form") or secrets.token_urlsafe(32)
         wait_seconds = 0 if refused is None else refused.wait_seconds
         values = {
-            "return_to": _safe(return_to),
+            "return_to": safe(return_to),
             "form_token": form_token,
             "login": login[:256],
             "refused": "" if refused is None else refused.reason,
             "page_path": "/sign-in",
-            "page_query": urlencode({"next": _safe(return_to)}),
+            "page_query": urlencode({"next": safe(return_to)}),
             "providers": [other for other in self._authorization.providers.values() if other is not self._provider],
             "wait_minutes": -(-wait_seconds // 60),
+            "has_passkeys": self._authorization.passkeys.are_offered,
         }
         status = 200 if refused is None else 429 if wait_seconds else 403
         response = page(request, "sign_in.html", values, status=status)
@@ -172,6 +166,20 @@ class _SignIn:
             response.headers["Retry-After"] = str(wait_seconds)
         self._browser.keep(response, "form", form_token)
         return response
+
+
+async def welcome(
+    authorization: Authorization, request: Request, provider_name: str, proven: Proven, return_to: str
+) -> Response:
+    """Begin a new session, whatever the browser brought, and go on to where the person was going."""
+    browser = Browser(authorization)
+    previous = browser.cookie(request, "session")
+    token = await authorization.sessions.begin(proven.user, provider_name, previous, proven.hint)
+    response = redirect(authorization.url(return_to))
+    browser.keep(response, "session", token)
+    for name in ("form", "away", "half"):
+        browser.drop(response, name)
+    return response
 
 
 def _code_page(request: Request, half: Half, *, is_refused: bool = False, wait_seconds: int = 0) -> Response:
@@ -188,7 +196,7 @@ def _code_page(request: Request, half: Half, *, is_refused: bool = False, wait_s
     return response
 
 
-def _safe(return_to: str) -> str:
+def safe(return_to: str) -> str:
     """Return an address of ours to go to after the sign-in, never one of another site."""
     is_known = return_to.startswith(_REQUEST) or return_to in _OWN_PAGES
     is_ours = is_known and return_to.isascii() and return_to.isprintable()

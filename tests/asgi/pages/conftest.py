@@ -94,7 +94,7 @@ class Browser(httpx.AsyncClient):
 
     async def submit(self, response: httpx.Response, action: str, **changes: str | list[str] | None) -> httpx.Response:
         """Send the page's form of that action, its fields changed (None leaves one out)."""
-        (form,) = re.findall(rf'<form method="post" action="{action}">(.*?)</form>', response.text, re.S)
+        (form,) = re.findall(rf'<form method="post" action="{action}"[^>]*>(.*?)</form>', response.text, re.S)
         fields: dict[str, Any] = {}
         for tag in re.findall(r"<input[^>]*>", form):
             attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))

@@ -15,7 +15,7 @@ from fhir_server.asgi.pages.language import language_of
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.asgi.pages.scope_words import describe
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, SECOND_FACTOR_PATH
+from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, PASSKEYS_PATH, SECOND_FACTOR_PATH
 from fhir_server.smart.refusal import PageRefusal
 
 
@@ -45,6 +45,8 @@ class _Account:
             "apps_path": APPS_PATH,
             "factor_path": SECOND_FACTOR_PATH,
             "approvals_path": APPROVALS_PATH,
+            "passkeys_path": PASSKEYS_PATH,
+            "has_passkeys": self._authorization.passkeys.are_offered,
         }
         return page(request, "account.html", values)
 
