@@ -51,6 +51,7 @@ DEFENDED = {
     "binding-required": "json and xml are no mime types of BCP 13; ClinicalImpression has its own statuses",
     "bundle-full-url-id": "a RESTful fullUrl ends with the type and id of its resource (bundle.html#bundle-unique)",
     "canonical-relative": "a canonical is absolute, or leads to what is contained (references.html#canonical)",
+    "canonical-type": "the bindings of ExplanationOfBenefit name a code system as value set",
     "code-unknown": "no unit of UCUM (mcg, mEq, ml/hr, tbl), two codes in one, or a code that its system does not have",
     "extension-context": "the definition of the extension names other elements",
     "extension-part": "hla-genotyping-results-glstring has no part uri",

@@ -16,6 +16,7 @@ UCUM: Final = "http://unitsofmeasure.org"
 VITAL_COMPONENT: Final = "Observation.component.value[x]"
 VITAL_UNITS: Final = f"{CORE}ucum-vitals-common"
 """Choice: R4's vital signs bind the value of any component, of an oxygen flow too, to these; so it is extensible."""
+ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 MAXIMUM: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 STRENGTHS: Final = frozenset({"required", "extensible", "preferred"})
 
@@ -31,20 +32,34 @@ def binding_check(definition: Mapping[str, Any], element: Element | None) -> Che
         strength = "extensible"
     if not value_set or strength not in STRENGTHS:
         return None
-    if element is not None and element.code_set and value_set.partition("|")[0] == CORE + element.code_set:
+    if element is not None and _is_at_the_door(element, value_set):
         return None
-
     most = _maximum(binding) if strength != "required" else ""
 
     def check(place: Place, run: Run) -> None:
         found = codes_of(place)
         if not found:
+            if strength == "required" and _is_wordy(place.value):
+                run.add("binding-missing", place, value_set)
             return
         _check_strength(place, found, value_set, strength, run)
         if most:
             _check_strength(place, found, most, "required", run)
 
     return check
+
+
+def _is_wordy(value: Any) -> bool:
+    """Tell whether a concept has words only, and does not say why a code is absent."""
+    if not isinstance(value, dict) or "text" not in value or "coding" in value:
+        return False
+    return not any(one.get("url") == ABSENT for one in value.get("extension", ()))
+
+
+def _is_at_the_door(element: Element, value_set: str) -> bool:
+    """Tell whether the structure checks a value set; of concepts it leaves those alone that have words only."""
+    is_same = bool(element.code_set) and value_set.partition("|")[0] == CORE + element.code_set
+    return is_same and element.type_code != "CodeableConcept"
 
 
 def _maximum(binding: Mapping[str, Any]) -> str:

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Final
 
+from fhir_server.foundation.references import parse_reference
+from fhir_server.foundation.structure import Element
+from fhir_server.validation.profiles.definitions.snapshot import CORE
 from fhir_server.validation.profiles.place import Place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
@@ -82,10 +85,42 @@ def check_identifier(place: Place, run: Run) -> None:
 
 
 def check_reference(place: Place, run: Run) -> None:
-    """Check that a literal reference can be one."""
-    reference = place.value.get("reference")
-    if isinstance(reference, str) and any(character.isspace() for character in reference):
+    """Check that a literal reference can be one, and leads to the type that it says."""
+    reference, kind = place.value.get("reference"), place.value.get("type")
+    if not isinstance(reference, str):
+        return
+    if any(character.isspace() for character in reference):
         run.add("reference-form", Place(reference, place, "reference", "reference"), reference)
+    elif isinstance(kind, str):
+        target = run.target(reference, place)[1]
+        found = str(target.value.get("resourceType")) if target is not None else parse_reference(reference).target_type
+        if found and kind.removeprefix(CORE) != found:
+            run.add("reference-type", Place(kind, place, "type", "type"), kind, found)
+
+
+def targets_check(element: Element) -> Check | None:
+    """Return the check of what an element may lead to, where only the target itself tells; None when to anything."""
+    allowed = element.targets
+    if not allowed or element.type_code not in ("Reference", "canonical"):
+        return None
+    shown = ", ".join(sorted(allowed))
+
+    def check_target(place: Place, run: Run) -> None:
+        reference = place.value.get("reference")
+        # The structure has checked those whose text names the type.
+        if isinstance(reference, str) and reference.startswith(("#", "urn:")) and reference != "#":
+            target = run.target(reference, place)[1]
+            if target is not None and target.value.get("resourceType") not in allowed:
+                at = Place(reference, place, "reference", "reference")
+                run.add("reference-leads", at, target.value.get("resourceType"), shown)
+
+    def check_canonical_target(place: Place, run: Run) -> None:
+        if isinstance(place.value, str) and not place.value.startswith("#"):
+            found = run.environment.profiles.kind_of(place.value)
+            if found and found not in allowed:
+                run.add("canonical-type", place, place.value, found, shown)
+
+    return check_target if element.type_code == "Reference" else check_canonical_target
 
 
 def check_uri(place: Place, run: Run) -> None:

@@ -30,6 +30,7 @@ class Profiles:
         self.type_of = lru_cache(maxsize=_COMPILED)(self._type_of)
         self.is_known = lru_cache(maxsize=_COMPILED)(self._is_known)
         self.is_value_set = lru_cache(maxsize=_COMPILED)(self._is_value_set)
+        self.kind_of = lru_cache(maxsize=_COMPILED)(self._kind_of)
         self.is_supplement = lru_cache(maxsize=_COMPILED)(self._is_supplement)
         self.extension = lru_cache(maxsize=_COMPILED)(self._extension)
 
@@ -40,6 +41,11 @@ class Profiles:
     def _is_value_set(self, url: str) -> bool:
         """Tell whether a URL that should be a code system's is a value set's."""
         return self.resolve(url, "CodeSystem") is None and self.resolve(url, "ValueSet") is not None
+
+    def _kind_of(self, canonical: str) -> str:
+        """Return the resource type of what a canonical names, "" when it is unknown."""
+        found = self.resolve(canonical, "")
+        return "" if found is None else str(found.get("resourceType", ""))
 
     def _is_supplement(self, url: str) -> bool:
         """Tell whether a code system only adds to another one, so that it has no codes of its own."""

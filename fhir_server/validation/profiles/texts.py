@@ -87,6 +87,12 @@ TEXTS: Final[Mapping[str, Text]] = {
         "No code here is in the required value set {0} ({1}): use one of its codes.",
         "Aucun code n'appartient au jeu de valeurs obligatoire {0} ({1}) : utilisez un de ses codes.",
     ),
+    "binding-missing": Text(
+        "error",
+        "code-invalid",
+        "There are words only, and a code of the required value set {0} is needed: add it.",
+        "Il n'y a que du texte, or un code du jeu de valeurs obligatoire {0} est exigé : ajoutez-le.",
+    ),
     "binding-extensible": Text(
         "warning",
         "code-invalid",

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.foundation.structure import ABSTRACT_TYPES, Element, structure
-from fhir_server.validation.profiles.datatypes import DATATYPE_RULES, duplicate_ids, is_absolute
+from fhir_server.validation.profiles.datatypes import DATATYPE_RULES, duplicate_ids, is_absolute, targets_check
 from fhir_server.validation.profiles.extensions import check_extension
 from fhir_server.validation.profiles.invariants import class_checks
 from fhir_server.validation.profiles.narratives import check_narratives
@@ -40,9 +40,9 @@ def _step(class_name: str, element: Element) -> Step:
     below = "" if element.is_primitive else element.class_name
     if below == "Resource":
         return Step(name, below, ())
-    rule = DATATYPE_RULES.get(element.type_code)
+    rules = (DATATYPE_RULES.get(element.type_code), targets_check(element))
     checks = class_checks(element.class_name, f"{class_name}.{name}")
-    return Step(name, below, (*checks, rule) if rule is not None else checks)
+    return Step(name, below, (*checks, *(rule for rule in rules if rule is not None)))
 
 
 @cache

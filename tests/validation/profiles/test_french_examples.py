@@ -1,4 +1,4 @@
-"""The examples of the French guides: 142 of 248 are right, and each error in the others is one that we defend."""
+"""The examples of the French guides: 139 of 248 are right, and each error in the others is one that we defend."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -128,6 +128,12 @@ DEFENDED: Final[list[tuple[str, str, str, str]]] = [
     ),
     ("pdsm-", "attachment-size", "250000", "the size is that of another document than the content"),
     ("pdsm-", "attachment-hash", "SHA-1", "the hash is that of another document than the content"),
+    (
+        "sas",
+        "binding-missing",
+        "fr-practitioner-specialty",
+        "words only, where the base profile binds a code as required (terminologies.html#required)",
+    ),
     ("telesurveillance", "code-unknown", "[kg]", "[kg] is no unit of UCUM: kg is"),
     ("telesurveillance", "binding-required", "ucum-bodyweight", "the same, against the units of a body weight"),
     ("telesurveillance", "minimum", "category:VSCat", "a body weight without the category of vital signs"),
@@ -177,4 +183,4 @@ def test_no_defence_stands_for_nothing(found: dict[str, list[Issue]]) -> None:
 
 def test_most_examples_are_right(found: dict[str, list[Issue]]) -> None:
     assert len(found) == 248
-    assert sum(not issues for issues in found.values()) == 142
+    assert sum(not issues for issues in found.values()) == 139

@@ -35,7 +35,9 @@ def _check_first(entries: list[Place], kind: str, run: Run) -> None:
     first = entries[0].value.get("resource", {}).get("resourceType")
     if first != _FIRST[kind]:
         run.add("bundle-first", entries[0], kind, _FIRST[kind])
-    elif kind == "document":
+    elif kind == "message":
+        _check_focus(entries[0], run)
+    else:
         _check_held(entries[0], run)
         _check_reached(entries, run)
 
@@ -88,6 +90,15 @@ def _references(place: Place) -> Iterator[Place]:
 def _check_reference(place: Place, run: Run) -> None:
     if place.value.startswith("urn:") and run.target(place.value, place)[1] is None:
         run.add("bundle-reference", place, place.value)
+
+
+def _check_focus(entry: Place, run: Run) -> None:
+    """Check that a message holds what it is about."""
+    for header in items(entry, "resource", "resource"):
+        for focus in items(header, "focus", "focus"):
+            reference = focus.value.get("reference")
+            if isinstance(reference, str) and run.target(reference, focus)[0] != "bundled":
+                run.add("bundle-reference", Place(reference, focus, "reference", "reference"), reference)
 
 
 def _check_held(entry: Place, run: Run) -> None:

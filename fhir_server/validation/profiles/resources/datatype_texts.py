@@ -69,6 +69,18 @@ DATATYPE_TEXTS: Final[Mapping[str, Text]] = {
         "The reference {0} has white space: write Type/id or a URL.",
         "La référence {0} contient des espaces : écrivez Type/id ou un URL.",
     ),
+    "reference-type": Text(
+        "error",
+        "invalid",
+        "The reference says {0} and leads to {1}: make the two agree.",
+        "La référence dit {0} et mène à {1} : accordez les deux.",
+    ),
+    "reference-leads": Text(
+        "error",
+        "structure",
+        "The reference leads to {0}, and may lead to {1}: mend it.",
+        "La référence mène à {0}, et peut mener à {1} : corrigez-la.",
+    ),
     "uuid-form": Text(
         "error",
         "invalid",
