@@ -251,6 +251,8 @@ class ValueSet:
         if code_system is None:
             raise Unexpandable(f"The code system {_canonical(part)} is not here: add a package that holds it.")
         if not code_system.is_complete:
+            if not code_system.concepts:
+                raise Unexpandable(f"Of the code system {code_system.url} only its name is here: import its concepts.")
             raise Unexpandable(f"Only a part of {code_system.url} is here ({code_system.content}): it has more codes.")
         tests = self._tests(code_system, part)
         for concept in code_system.candidates(part.get("filter", ()), text):

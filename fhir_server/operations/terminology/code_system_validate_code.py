@@ -12,6 +12,7 @@ from fhir_server.operations.terminology.answering import Resource, answer, only,
 from fhir_server.operations.terminology.codes import Coded, best, coded, in_language, refuse_abstract
 from fhir_server.operations.terminology.given import Given, given
 from fhir_server.terminology.code_system import CodeSystem, Validation
+from fhir_server.terminology.systems import system_url
 from fhir_server.terminology.terminology import Terminology
 
 KINDS: Final = {
@@ -57,7 +58,7 @@ def _validations(
 ) -> Iterator[Validation]:
     system = url.partition("|")[0]
     for one in coded(asked, system):
-        if one.system != system:
+        if system_url(one.system) != system_url(system):
             told = f"The coding {one.code!r} is of {one.system or 'no system'}, and not of {system}."
             yield Validation(False, told, one.system, one.code)
         else:

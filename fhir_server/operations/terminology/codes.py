@@ -42,11 +42,13 @@ def coded(asked: Given, system: str, version: str = "") -> list[Coded]:
 
 
 def best(validations: Iterable[Validation]) -> Validation:
-    """Return the first that holds, or one that says of all why not: not checked rather than wrong."""
+    """Return the first that holds, the only one, or one that says of all why not: not checked rather than wrong."""
     found = list(validations)
     for one in found:
         if one.result:
             return one
+    if len(found) == 1:
+        return found[0]
     is_open = any(one.result is None for one in found)
     return Validation(None if is_open else False, " ".join(one.message for one in found))
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fhir_server.access.grant import Grant, Scope
+from fhir_server.access.grant import OPEN, Grant, Scope
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, Forbidden, TooCostly, Unprocessable
 from fhir_server.interactions.canonicals.profiling import Profiling
-from fhir_server.interactions.request import Runtime
+from fhir_server.interactions.request import Request, Runtime
+from fhir_server.operations.fhirpath.evaluate import evaluate as operate
 from fhir_server.validation.validate import validate
+from tests.fhirpath.cases import CASES, javascript, official
 from tests.operations.conftest import Ask, asked, parameters, parsed
 
 pytestmark = pytest.mark.anyio
@@ -184,3 +186,21 @@ async def test_a_strict_reading_and_the_tree(runtime: Runtime) -> None:
 async def test_refusals(runtime: Runtime, given: dict[str, Any], refusal: Any) -> None:
     with pytest.raises(refusal):
         await asked(runtime, "$fhirpath", "", parameters(**{"resource": {"resource": PATIENT}, **given}))
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the public FHIRPath cases are not beside the repository")
+async def test_whatever_is_answered_is_fhir(runtime: Runtime) -> None:
+    """The public cases, many of odd values, through the operation."""
+    answered = 0
+    for case in (*official(), *javascript()):
+        if case.resource.get("resourceType", "Basic") == "Basic" or case.base or case.start or case.variables:
+            continue
+        given = {"expression": {"valueString": case.expression}, "resource": {"resource": case.resource}}
+        try:
+            response = await operate(Request("$fhirpath", OPEN, resource=parameters(**given)), runtime)
+        except FhirError as refusal:
+            assert refusal.status < 500  # noqa: PT017 - an answer is right, and so is a refusal
+        else:
+            validate(fhir_json.parse(response.content), expected_type="Parameters")
+            answered += 1
+    assert answered > 500

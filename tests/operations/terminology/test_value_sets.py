@@ -143,6 +143,8 @@ async def test_validate_a_code(ask: Ask, given: dict[str, str], result: bool) ->
     found = values(parsed(await ask("$validate-code", "ValueSet", url=VALUE_SET, **given)))
     assert found["result"] is result
     assert ("message" in found) is not result
+    if "display" in given:
+        assert found["display"] == "Bird"
 
 
 async def test_validate_a_concept_and_its_display(post: Post) -> None:
