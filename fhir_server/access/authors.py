@@ -35,6 +35,9 @@ _ORDERS: Final = frozenset({"CommunicationRequest", "DeviceRequest", "Medication
 _NOT_AUTHORED: Final = frozenset({"AuditEvent", "CareTeam", "Consent"})
 """Agents of a trace, members of a team and parties of a consent did not write it."""
 
+IDENTITY: Final = "https://fhir-server.example.fr/fhir/StructureDefinition/stored-identity"
+"""An extension on a reference to a contained person: the stored one with the same national number."""
+
 AUTHOR_TYPES: Final = frozenset({"Device", "Organization", "Patient", "Practitioner", "PractitionerRole"})
 
 
@@ -56,7 +59,13 @@ def author_rows(resource: dict[str, Any]) -> list[IndexRow]:
 def _actors(element: Any) -> list[str]:
     listed = element if isinstance(element, list) else [element]
     actors = [one.get("actor", one) for one in listed if isinstance(one, dict)]
-    return references_of(actors)
+    identities = [
+        extension.get("valueReference")
+        for actor in actors
+        for extension in actor.get("extension", ())
+        if extension.get("url") == IDENTITY
+    ]
+    return references_of([*actors, *identities])
 
 
 def _parties(element: Any) -> list[str]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 import mappings
 from fhir_server.documents.sharing.content import sha1
+from fhir_server.documents.sharing.levels import DOCUMENTS
 from fhir_server.documents.sharing.submission import Document, identifier_of, typed_identifiers, values_at
 from fhir_server.foundation.dates import format_instant
 from fhir_server.interactions.request import Runtime
@@ -44,6 +45,7 @@ def completed(
     now = format_instant(runtime.now())
     made: Resource = {"date": now}
     if is_simplified:
+        resource = _unclaimed(resource)
         made["securityLabel"] = [{"coding": [NORMAL]}]
         attachment.setdefault("creation", resource.get("date", now))
     category = mappings.category_of(resource.get("type", {}))
@@ -52,6 +54,15 @@ def completed(
     content["attachment"] = attachment
     whole = {**made, **resource, "content": [content]}
     return replace(document, entry=replace(document.entry, resource=whole))
+
+
+def _unclaimed(resource: Resource) -> Resource:
+    """Return a simplified publish without its profile, which wants the document inline: what is stored has it apart."""
+    meta = dict(resource.get("meta", {}))
+    kept = [profile for profile in meta.pop("profile", ()) if str(profile).partition("|")[0] not in DOCUMENTS]
+    meta |= {"profile": kept} if kept else {}
+    plain = {name: value for name, value in resource.items() if name != "meta"}
+    return {**plain, "meta": meta} if meta else plain
 
 
 def identified(resource: Resource, resource_id: str) -> Resource:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from fhir_server.access.authors import IDENTITY
 from fhir_server.documents.feeding import Feeding
 from fhir_server.documents.identities import find_known, national_identifiers
 from fhir_server.documents.sharing.submission import Part, Problems, Submission, values_at
@@ -16,9 +17,17 @@ from fhir_server.interactions.bundle.links import Links
 from fhir_server.interactions.conditional import criteria_of, find_match
 
 Resource = dict[str, Any]
-SUBMITTED: Final = "https://fhir-server.example.fr/fhir/StructureDefinition/submitted-reference"
 _UNKNOWN: Final = "XDSUnknownPatientId"
 _MISMATCH: Final = "XDSPatientIdDoesNotMatch"
+
+
+def stored_of(reference: Resource) -> Resource:
+    """Return a reference to what is stored: the identity that `adopt` found for a contained one; else its words."""
+    for extension in reference.get("extension", ()):
+        if extension.get("url") == IDENTITY:
+            return dict(extension["valueReference"])
+    plain = {name: reference[name] for name in ("reference", "identifier", "display") if name in reference}
+    return {name: value for name, value in plain.items() if not str(value).startswith("#")}
 
 
 class People:
@@ -56,8 +65,8 @@ class People:
     async def adopt(self, resource: Resource) -> Resource:
         """Return a document or list whose contained authors are linked to the stored professionals they are.
 
-        Choice: what was submitted stays contained, and the reference keeps it in an extension; the reference itself
-        leads to the one stored identity, so that `author.family` finds the document and its author may delete it.
+        Choice: the reference to what is contained stays, as the profiles want it, and an extension on it names the
+        stored identity of the same national number: so the author is known as such, and may delete his document.
         """
         contained = {f"#{one['id']}": one for one in resource.get("contained", ()) if "id" in one}
         if not contained:
@@ -138,8 +147,8 @@ class People:
         known = await self._identity(contained.get(name), contained)
         if not known:
             return reference
-        kept = {"url": SUBMITTED, "valueReference": {"reference": name}}
-        return {**reference, "reference": known, "extension": [*reference.get("extension", ()), kept]}
+        others = [one for one in reference.get("extension", ()) if one.get("url") != IDENTITY]
+        return {**reference, "extension": [*others, {"url": IDENTITY, "valueReference": {"reference": known}}]}
 
     async def _identity(self, one: Resource | None, contained: dict[str, Resource]) -> str:
         """Return the stored identity of a contained person or organization, made when it is nationally known."""

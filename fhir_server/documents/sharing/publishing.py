@@ -18,7 +18,7 @@ from fhir_server.documents.record.opening import is_closed
 from fhir_server.documents.sharing.completing import completed, identified, submission_set_of, with_unique_id
 from fhir_server.documents.sharing.content import is_cda
 from fhir_server.documents.sharing.metadata import check_metadata
-from fhir_server.documents.sharing.people import People
+from fhir_server.documents.sharing.people import People, stored_of
 from fhir_server.documents.sharing.relations import Relations
 from fhir_server.documents.sharing.signature import Attestation, check_signatures, provenance_of
 from fhir_server.documents.sharing.submission import (
@@ -119,6 +119,7 @@ class Publishing(Feeding):
         self._problems = Problems()
         self._responses: dict[str, Response] = {}
         self._warnings: dict[str, tuple[Issue, ...]] = {}
+        self._authors: list[Resource] = []
 
     async def publish(
         self, submission: Submission, ready: list[Ready], attestations: tuple[Attestation, ...]
@@ -194,6 +195,7 @@ class Publishing(Feeding):
         entry = document.entry
         reference, holder = self.links[_key(entry)], self.links[_holder_key(document)]
         resource = await people.adopt(identified(entry.resource, reference.partition("/")[2]))
+        self._authors += [plain for author in resource.get("author", ()) if (plain := stored_of(author))]
         resource = {**resource, "subject": {**resource.get("subject", {}), "reference": patient}}
         resource["relatesTo"] = _related(entry, relations)
         resource["content"] = [_pointing(resource["content"][0], holder)]
@@ -203,13 +205,21 @@ class Publishing(Feeding):
         if ready.conversion is not None:
             self.links[ready.conversion.document.patient_full_url] = patient
             own = await self.link(ready.conversion)
-        self._responses[entry.place] = await self.create(resource, reference, self.request, entry.full_url)
+        self._responses[entry.place] = await self._create_part(entry, resource, reference)
         held = await self._hold(document, reference, holder)
         if document.holder is not None:
             self._responses[document.holder.place] = held
         await self.spread(own, reference)
         self._warn(entry.place, ready)
         return reference
+
+    async def _create_part(self, part: Part, resource: Resource, reference: str) -> Response:
+        """Create a part under the caller's own grant; a refusal names its place in the request."""
+        try:
+            return await self.create(resource, reference, self.request, part.full_url)
+        except FhirError as refusal:
+            refusal.issues = tuple(_placed(issue, part.place) for issue in refusal.issues)
+            raise
 
     async def _hold(self, document: Document, reference: str, holder: str) -> Response:
         """Create the Binary, or the FHIR document, that a DocumentReference describes and governs."""
@@ -256,7 +266,7 @@ class Publishing(Feeding):
         resource = await people.adopt(folder.resource)
         if not folder.reference:
             reference = self.links[_key(folder)]
-            self._responses[folder.place] = await self.create(resource, reference, self.request, folder.full_url)
+            self._responses[folder.place] = await self._create_part(folder, resource, reference)
             return
         resource_type, _, resource_id = folder.reference.partition("/")
         asked = replace(
@@ -279,13 +289,18 @@ class Publishing(Feeding):
             resource |= await _source(entry, people)
         reference = self.new("List")
         resource = identified(with_unique_id(resource, self.runtime), reference.partition("/")[2])
-        authors = [author for one in submission.documents for author in one.entry.resource.get("author", ())]
         adopted = await people.adopt(resource)
-        self._responses[part.place] = await self.create(adopted, reference, self.request, part.full_url)
-        stored = [author for author in authors if not str(author.get("reference", "")).startswith("#")]
+        self._responses[part.place] = await self._create_part(part, adopted, reference)
         governed_by = documents[0] if len(documents) == 1 else ""
-        await self.trace(governed_by, Links(self.links).relink({"author": stored})["author"], ())
+        await self.trace(governed_by, Links(self.links).relink({"author": self._authors})["author"], ())
         return reference
+
+
+def _placed(issue: Issue, place: str) -> Issue:
+    """Return an issue of a resource at the place where the resource stands in the request."""
+    below = (expression.partition(".")[2] for expression in issue.expression)
+    expressions = tuple(f"{place}.{rest}" if rest else place for rest in below)
+    return replace(issue, expression=expressions or (place,))
 
 
 def national_values(resource: Resource) -> set[str]:
@@ -299,10 +314,8 @@ def national_values(resource: Resource) -> set[str]:
 
 async def _source(entry: Resource, people: People) -> Resource:
     """Return the `source` of a submission set of one document: its first author, when he is more than contained."""
-    author: Resource = next(iter((await people.adopt(entry)).get("author", ())), {})
-    plain = {name: author[name] for name in ("reference", "identifier", "display") if name in author}
-    if str(plain.get("reference", "")).startswith("#"):
-        del plain["reference"]
+    authors = (await people.adopt(entry)).get("author", ())
+    plain = stored_of(authors[0]) if authors else {}
     return {"source": plain} if plain else {}
 
 

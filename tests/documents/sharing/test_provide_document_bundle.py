@@ -5,8 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.access.grant import OPEN
+from fhir_server.access.scopes import parse_scopes
+from fhir_server.foundation.operation_outcome import FhirError
 from tests.documents.conftest import BIOLOGY, LABORATORY
 from tests.documents.sharing.conftest import Ask, Provide, entries, location
 from tests.documents.sharing.submissions import (
@@ -68,8 +71,8 @@ async def test_the_contained_author_is_the_stored_one(provide: Provide, record: 
     await provide(submission())
     (author,) = await find("Practitioner")
     (stored,) = await find("DocumentReference", **{"author.family": "leclerc", "author.given": "Sophie"})
-    assert stored["author"][0]["reference"] == f"Practitioner/{author['id']}"
-    assert stored["author"][0]["extension"][0]["valueReference"]["reference"] == "#auteur"
+    assert stored["author"][0]["reference"] == "#auteur"
+    assert stored["author"][0]["extension"][0]["valueReference"]["reference"] == f"Practitioner/{author['id']}"
     assert await find("List", **{"source:Practitioner.family": "leclerc"})
 
 
@@ -168,6 +171,32 @@ async def test_a_provenance_names_author_and_sender(provide: Provide, record: st
 async def test_the_representation_comes_back_when_it_is_preferred(provide: Provide, record: str) -> None:
     shown = entries(await provide(submission(), OPEN, prefer_return="representation"))
     assert [one["resource"]["resourceType"] for one in shown] == ["List", "DocumentReference", "Binary"]
+
+
+async def test_what_refuses_a_part_names_its_entry(provide: Provide, record: str) -> None:
+    narrow = replace(LABORATORY, scopes=parse_scopes("system/List.crs system/Binary.crs"))
+    with pytest.raises(FhirError) as refused:
+        await provide(submission(), narrow)
+    assert refused.value.status == 403
+    assert refused.value.issues[0].expression == ("Bundle.entry[1].resource",)
+
+
+async def test_an_imaging_report_leads_to_its_study(provide: Provide, record: str, find: Any) -> None:
+    """The WADO-RS address of a study passes through as it is: nothing here holds or changes images."""
+    wado = "https://pacs.example.fr/dicom-web/studies/1.2.250.1.999.44"
+    study = {
+        "identifier": {
+            "type": {"coding": [{"system": "urn:ietf:rfc:3986", "code": "urn:ihe:iti:xds:2016:studyInstanceUID"}]},
+            "system": "urn:dicom:uid",
+            "value": "urn:oid:1.2.250.1.999.44",
+        },
+        "reference": wado,
+    }
+    asked = submission()
+    asked["entry"][1]["resource"]["context"]["related"] = [study]
+    await provide(asked)
+    (stored,) = await find("DocumentReference", **{"related:identifier": "urn:dicom:uid|urn:oid:1.2.250.1.999.44"})
+    assert stored["context"]["related"] == [study]
 
 
 async def test_a_fhir_document_is_kept_as_a_bundle(provide: Provide, record: str, find: Any) -> None:
