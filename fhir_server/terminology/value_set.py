@@ -18,6 +18,8 @@ from fhir_server.terminology.systems import OID, system_url
 
 MAX_NESTING: Final = 16
 """Levels of value sets that include each other."""
+MAX_EXAMINED: Final = 10_000_000
+"""Concepts that one expansion may hold against includes, filters and excludes, each time counted."""
 MAX_INCLUDED: Final = 1_000
 """Value sets that one may include, through others too."""
 
@@ -65,6 +67,19 @@ class Member(msgspec.Struct, frozen=True):
         return designated(self.designations, language) or self.display
 
 
+class Expanding(msgspec.Struct):
+    """Hold what one expansion looks for, and how much it may still look at."""
+
+    text: str = ""
+    left: int = MAX_EXAMINED
+
+    def charge(self, count: int) -> None:
+        """Count what is looked at; raise TooCostly (403) when it is too much."""
+        self.left -= count
+        if self.left < 0:
+            raise TooCostly("The value set asks too much of too many codes: write fewer includes and filters.")
+
+
 class ValueSet:
     """Answer about the members of one ValueSet resource; `outer` is the one that includes it.
 
@@ -104,17 +119,21 @@ class ValueSet:
     def members(self, text: str = "") -> Iterator[Member]:
         """Yield the members, each once; raise Unexpandable (422) when something they are made of is not here.
 
-        With a text, members that do not hold its words may be left out, where that is quicker.
+        With a text, members that do not hold its words may be left out, where that is quicker. Raises TooCostly (403).
         """
+        return self._members(Expanding(text))
+
+    def _members(self, expanding: Expanding) -> Iterator[Member]:
         if not self._compose:
             yield from self._expansion()
             return
         seen: set[tuple[str, str]] = set()
         only_active = self._compose.get("inactive") is False
-        excluded = self._excluded()
+        excluded, cost = self._excluded(), 1 + len(list(self._parts("exclude")))
         for part in self._parts("include"):
-            for member in self._included(part, text):
+            for member in self._included(part, expanding):
                 key = (member.system, member.code)
+                expanding.charge(cost)
                 if key not in seen and not (only_active and member.is_inactive) and not excluded(*key):
                     seen.add(key)
                     yield member
@@ -230,20 +249,21 @@ class ValueSet:
         concept = code_system.find(code) if code_system else None
         return None if concept is None else not concept.is_inactive
 
-    def _included(self, part: Definition, text: str) -> Iterator[Member]:
+    def _included(self, part: Definition, expanding: Expanding) -> Iterator[Member]:
         urls = part.get("valueSet", ())
         if "system" not in part and not urls:
             return
-        members = self._of_system(part, text) if "system" in part else self._nested(urls[0]).members(text)
+        members = self._of_system(part, expanding) if "system" in part else self._nested(urls[0])._members(expanding)
         others = [self._nested(url) for url in (urls if "system" in part else urls[1:])]
         for member in members:
+            expanding.charge(len(others))
             answer = _all(other.contains(member.system, member.code) for other in others)
             if answer is None:
                 raise Unexpandable(f"Whether {member.code!r} is in all of {', '.join(urls)} could not be checked.")
             if answer:
                 yield member
 
-    def _of_system(self, part: Definition, text: str) -> Iterator[Member]:
+    def _of_system(self, part: Definition, expanding: Expanding) -> Iterator[Member]:
         code_system = self._sources.code_system(_canonical(part))
         if "concept" in part:
             yield from (_of_list(part, found, code_system) for found in part["concept"])
@@ -255,7 +275,8 @@ class ValueSet:
                 raise Unexpandable(f"Of the code system {code_system.url} only its name is here: import its concepts.")
             raise Unexpandable(f"Only a part of {code_system.url} is here ({code_system.content}): it has more codes.")
         tests = self._tests(code_system, part)
-        for concept in code_system.candidates(part.get("filter", ()), text):
+        for concept in code_system.candidates(part.get("filter", ()), expanding.text):
+            expanding.charge(1 + len(tests))
             if all(test(concept) for test in tests):
                 yield _of_concept(code_system, concept)
 
@@ -266,7 +287,7 @@ class _Endless(ValueSet):
     def contains(self, system: str, code: str) -> bool | None:
         return None
 
-    def members(self, text: str = "") -> Iterator[Member]:
+    def _members(self, expanding: Expanding) -> Iterator[Member]:
         raise TooCostly(f"The value set {self.url} includes itself, or too many others.")
 
 

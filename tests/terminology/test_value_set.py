@@ -5,7 +5,7 @@ import pytest
 
 from fhir_server.foundation.operation_outcome import FhirError, TooCostly, Unprocessable
 from fhir_server.terminology.terminology import Terminology
-from fhir_server.terminology.value_set import MAX_INCLUDED, Unexpandable
+from fhir_server.terminology.value_set import MAX_INCLUDED, Expanding, Unexpandable, ValueSet
 from tests.terminology.samples import ANIMALS, code_system, held, value_set
 
 ALL = ["animal", "bird", "emu", "fish", "pet"]
@@ -253,3 +253,12 @@ def test_a_change_is_seen_once_the_rest_is_forgotten() -> None:
     known[ANIMALS] = code_system(concept=[{"code": "stone"}])
     asked.forget()
     assert asked.contains(URL, ANIMALS, "stone") is True
+
+
+def test_an_expansion_looks_at_no_more_than_the_bound() -> None:
+    test = {"property": "legs", "op": "exists", "value": "false"}
+    many = value_set(URL, *({"system": ANIMALS, "filter": [test] * 40} for _ in range(100)))
+    opened = ValueSet(many, terminology())
+    assert len(list(opened._members(Expanding(left=100_000)))) == 3
+    with pytest.raises(TooCostly):
+        list(opened._members(Expanding(left=1_000)))
