@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 from msgspec.structs import replace
 
-from fhir_server.app import Deployment, grant_every_message, grant_everyone, runtime_of
+from fhir_server.app import Deployment, grant_every_message, grant_everyone, runtime_of, search_parameters_of
 from fhir_server.asgi.server import Api, fhir_api
 from fhir_server.asgi.soap import Face, GrantOfAssertion, soap_app
 from fhir_server.conformance.canonicals import Canonicals
@@ -53,7 +53,9 @@ async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     ids = count(1)
     store = SqliteStore(tmp_path / "fhir.sqlite")
     await store.open()
-    made = runtime_of(Deployment(Settings(open=True), ORIGIN), store, Canonicals(store))
+    deployment = Deployment(Settings(open=True), ORIGIN)
+    search_parameters = search_parameters_of(deployment, store)
+    made = runtime_of(deployment, store, Canonicals(store), search_parameters)
     made = replace(made, now=lambda: NOW, new_id=lambda: f"00000000-0000-4000-8000-{next(ids):012}")
     await publish(made)
     yield made
