@@ -32,9 +32,12 @@ class Origins:
         self._known = frozenset(origin.rstrip("/").encode() for origin in origins)
         self._origins_of = origins_of
 
-    async def headers(self, origin: bytes) -> Headers:
-        """Return what lets a browser's script read the answer; nothing for an unknown origin."""
-        if self._is_any:
+    async def headers(self, origin: bytes, *, is_public: bool = False) -> Headers:
+        """Return what lets a browser's script read the answer; nothing for an unknown origin.
+
+        `is_public`: the answer is the same for everybody, and any origin reads it (SMART: discovery and metadata).
+        """
+        if self._is_any or is_public:
             return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
         if origin in self._known or await self._is_registered(origin):
             return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED)]

@@ -33,6 +33,7 @@ ANONYMOUS: Final = Grant(kind="unknown", actor="", client_id="")
 LOG: Final = logging.getLogger("fhir_server")
 REQUEST_ID_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:")
 SMART_CONFIGURATION: Final = ".well-known/smart-configuration"
+PUBLIC: Final = frozenset({SMART_CONFIGURATION, "metadata"})
 
 
 class Broken(FhirError):
@@ -150,7 +151,7 @@ class Exchange:
         if accepted is not None:
             await compress(reply, accepted)
         if origin is not None:
-            reply.headers.extend(await self.origins.headers(origin))
+            reply.headers.extend(await self.origins.headers(origin, is_public=self.path in PUBLIC))
         correlation = self.headers.get(b"x-correlation-id")
         if correlation is not None and is_harmless(correlation.decode("latin-1")):
             reply.headers.append((b"x-correlation-id", correlation))

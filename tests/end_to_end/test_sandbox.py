@@ -30,6 +30,22 @@ def test_the_readme_steps_work_as_they_stand(demo: Demo) -> None:
     assert done.stdout.strip() == "launch openid fhirUser offline_access patient/*.rs"
 
 
+@pytest.mark.spec("SHALL let any origin read smart-configuration and metadata; registered ones use token and FHIR API")
+def test_who_may_read_from_a_page(demo: Demo) -> None:
+    own, any_page = {"Origin": "http://127.0.0.1:51111"}, {"Origin": "https://any.example"}
+    allowed = "access-control-allow-origin"
+    for path in ("fhir/.well-known/smart-configuration", "fhir/metadata", ".well-known/openid-configuration"):
+        assert httpx.get(f"{demo.origin}/{path}", headers=any_page).headers[allowed] == "*"
+        asked = {**any_page, "Access-Control-Request-Method": "GET"}
+        if path.startswith("fhir"):
+            assert httpx.options(f"{demo.origin}/{path}", headers=asked).headers[allowed] == "*"
+    for path in ("fhir/Patient/dominique", "oauth/token"):
+        method = "POST" if path == "oauth/token" else "GET"
+        for headers, expected in ((own, own["Origin"]), (any_page, None)):
+            answer = httpx.request(method, f"{demo.origin}/{path}", headers=headers)
+            assert answer.headers.get(allowed) == expected, path
+
+
 def software(demo: Demo, client_id: str) -> dict[str, Any]:
     found: dict[str, Any] = next(one for one in demo.guide["software"] if one["client_id"] == client_id)
     return found

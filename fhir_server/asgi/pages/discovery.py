@@ -25,16 +25,20 @@ def discovery_routes(authorization: Authorization) -> APIRouter:
     issuer_path = urlsplit(authorization.issuer).path
 
     async def smart() -> Response:
+        """Tell apps what this server offers (SMART)."""
         return json(smart_configuration(authorization), headers=_PUBLIC)
 
     async def openid() -> Response:
+        """Tell clients what this server offers (OpenID Connect, RFC 8414)."""
         return json(openid_configuration(authorization), headers=_PUBLIC)
 
     async def jwks() -> Response:
+        """Publish the keys that verify our tokens."""
         await authorization.keys.refresh()
         return json(authorization.keys.jwks(), headers=_PUBLIC)
 
     async def brands(request: Request) -> Response:
+        """Publish the brands by which people find this server."""
         told = authorization.brands
         headers = {**_PUBLIC, "Access-Control-Expose-Headers": "ETag", "ETag": told.etag}
         if told.etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
@@ -42,6 +46,7 @@ def discovery_routes(authorization: Authorization) -> APIRouter:
         return Response(told.content, 200, headers, "application/fhir+json")
 
     async def style() -> Response:
+        """Publish the style that apps may take on."""
         return json(STYLE, headers=_PUBLIC)
 
     for path, answer in (

@@ -16,6 +16,7 @@ def home_routes(authorization: Authorization, name: str) -> APIRouter:
     routes = APIRouter()
 
     async def home(request: Request) -> Response:
+        """Show the first page."""
         values = {"name": name, "base_url": authorization.base_url, "account": authorization.url("/account")}
         return page(request, "home.html", values)
 

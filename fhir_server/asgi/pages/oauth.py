@@ -43,6 +43,14 @@ ENDPOINTS: dict[str, Endpoint] = {
 }
 """The endpoints by the last part of their address."""
 
+SUMMARIES = {
+    "token": "Exchange a code, a refresh token or a client's own proof for an access token",
+    "introspect": "Tell what a token is worth, and its context (RFC 7662)",
+    "revoke": "End a token and all that follow from the same authorization (RFC 7009)",
+    "launch": "Open an EHR launch, as a host software",
+}
+"""What each is for, in the OpenAPI document."""
+
 
 def _post(authorization: Authorization, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def post(request: Request) -> Response:

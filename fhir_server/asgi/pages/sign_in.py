@@ -47,9 +47,11 @@ class _SignIn:
         self._provider = authorization.providers["local"]
 
     async def show(self, request: Request) -> Response:
+        """Show the sign-in form."""
         return self._form(request, request.query_params.get("next", ""))
 
     async def answer(self, request: Request) -> Response:
+        """Sign in with a login and a password."""
         values = last_values(await form_pairs(request))
         return_to, form_token = safe(values.get("next", "")), values.get("form_token", "")
         expected = self._browser.cookie(request, "form")
@@ -66,6 +68,7 @@ class _SignIn:
         return await self._welcome(request, self._provider, Proven(user), return_to)
 
     async def show_code(self, request: Request) -> Response:
+        """Ask for the code of the second factor."""
         half = await self._authorization.halfway.get(self._browser.cookie(request, "half"))
         return redirect(self._authorization.url("/sign-in")) if half is None else _code_page(request, half)
 
@@ -99,6 +102,7 @@ class _SignIn:
         return response
 
     async def come_back(self, request: Request, name: str) -> Response:
+        """Sign in with what another provider answered."""
         provider = self._elsewhere(name)
         away = last_values(text_pairs(self._browser.cookie(request, "away")))
         if away.get("name") != name:
@@ -110,6 +114,7 @@ class _SignIn:
         return await self._welcome(request, provider, proven, safe(away.get("next", "")))
 
     async def leave(self, request: Request) -> Response:
+        """Sign out, also of the provider where the person signed in."""
         values = last_values(await form_pairs(request))
         token = self._browser.cookie(request, "session")
         session = await self._authorization.sessions.get(token)

@@ -35,6 +35,7 @@ class _Account:
         self._browser = Browser(authorization)
 
     async def show(self, request: Request) -> Response:
+        """Show who is signed in, and his pages."""
         signed_in = await self._browser.signed_in(request)
         if signed_in is None:
             return redirect(self._authorization.url("/sign-in"))
@@ -67,6 +68,7 @@ class _Account:
         return page(request, "apps.html", values)
 
     async def revoke(self, request: Request) -> Response:
+        """Take back the access of an app."""
         values = last_values(await form_pairs(request))
         signed_in = await self._browser.signed_in(request)
         if signed_in is None:

@@ -36,6 +36,7 @@ class _SecondFactor:
         self._browser = Browser(authorization)
 
     async def show(self, request: Request) -> Response:
+        """Show whether a second factor is on, or how to add one."""
         signed_in = await self._browser.signed_in(request)
         if signed_in is None:
             return redirect(self._authorization.url(f"/sign-in?{urlencode({'next': SECOND_FACTOR_PATH})}"))
@@ -48,6 +49,7 @@ class _SecondFactor:
         return await self._page(request, signed_in, codes=codes, is_refused=not codes)
 
     async def remove(self, request: Request) -> Response:
+        """Take the second factor away, with a code."""
         signed_in, code = await self._answered(request)
         user = signed_in[1]
         wait_seconds = await self._authorization.attempts.begin(f"code:{user.user_id}")

@@ -49,6 +49,7 @@ class _Consent:
         return redirect(self._authorization.url(f"/oauth/authorize?{urlencode(pairs)}"))
 
     async def show(self, request: Request) -> Response:
+        """Check what an app asks for, and ask the person: sign in, pick, agree."""
         pairs = request.query_params.multi_items()
         asked = await parsed(self._authorization, pairs)
         signed_in = await self._signed_in(request, asked)
@@ -71,6 +72,7 @@ class _Consent:
         return self._page(request, asked, (session, user), offered)
 
     async def decide(self, request: Request) -> Response:
+        """Allow or deny what an app asks for, and go back to it."""
         form = await form_pairs(request)
         values = last_values(form)
         pairs = text_pairs(values.get("request", ""))
