@@ -95,7 +95,7 @@ async def _bundle(request: Request, runtime: Runtime) -> Response:
         return await profiled.invoke(request, runtime)
     if any(_may_read_trail(element) for element in elements_of(request)):
         await drain_all(runtime)
-    return await transaction(request, runtime, perform)
+    return await transaction(request, runtime, perform, dispatch)
 
 
 async def _operation(request: Request, runtime: Runtime) -> Response:

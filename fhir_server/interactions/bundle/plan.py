@@ -41,7 +41,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 def plan(request: Request, runtime: Runtime) -> list[Planned]:
     """Return the entries of a submitted Bundle, in its order. Raises the first FhirError, which names its entry."""
-    entries = [_identified(entry, runtime) for entry in _entries(request)]
+    entries = [_identified(entry, runtime) for entry in _entries(request, runtime)]
     table = _table(entries)
     return [_planned(entry, table, runtime) for entry in entries]
 
@@ -61,13 +61,19 @@ def identity_of(request: Request) -> str:
     return f"{request.resource_type}/{request.resource_id or request.assigned_id}"
 
 
-def _entries(request: Request) -> Iterator[Entry]:
+def _entries(request: Request, runtime: Runtime) -> Iterator[Entry]:
     for index, element in enumerate(elements_of(request)):
         entry = read_entry(index, element, request)
         interaction = entry.request.interaction
-        if interaction in ENTIRE or interaction.startswith("$"):
+        if interaction in ENTIRE or _affects(interaction, runtime):
             raise in_entry(Unprocessable(f"A transaction holds no {interaction}.", code="not-supported"), index)
         yield entry
+
+
+def _affects(interaction: str, runtime: Runtime) -> bool:
+    """Say whether an operation changes what is stored, in a transaction of its own."""
+    code = interaction[1:] if interaction[0] == "$" else ""
+    return any(operation.code == code and operation.is_affecting for operation in runtime.operations)
 
 
 def _identified(entry: Entry, runtime: Runtime) -> Entry:

@@ -3,7 +3,7 @@
 Spec: http.html#transaction, http.html#trules
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from time import monotonic
 from typing import Final
 
@@ -19,6 +19,7 @@ from fhir_server.foundation.operation_outcome import (
 )
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
+from fhir_server.interactions.bundle.ahead import Dispatch, answer_ahead
 from fhir_server.interactions.bundle.entries import in_entry
 from fhir_server.interactions.bundle.envelope import bundle, response_entry
 from fhir_server.interactions.bundle.links import Links
@@ -38,10 +39,15 @@ READING: Final = 3
 ADDRESSED: Final = ("update", "patch")
 
 
-async def transaction(request: Request, runtime: Runtime, perform: Perform) -> Response:
-    """Do every entry in one store transaction; the first refusal undoes all and names its entry."""
+async def transaction(request: Request, runtime: Runtime, perform: Perform, dispatch: Dispatch) -> Response:
+    """Do every entry in one store transaction; the first refusal undoes all and names its entry.
+
+    `dispatch` answers the entries that need no transaction: see `answer_ahead`.
+    """
     entries = await aside(plan, request, runtime)
-    responses = await runtime.store.transact(lambda store: Run(entries, store, runtime, perform).finish())
+    ahead = await answer_ahead(entries, runtime, dispatch)
+    inside = replace(runtime, explain=None)
+    responses = await runtime.store.transact(lambda store: Run(entries, store, inside, perform).finish(ahead))
     if runtime.canonicals is not None and any(entry.request.resource_type in CANONICAL_TYPES for entry in entries):
         await runtime.canonicals.refresh()
     return Response(200, bundle("transaction-response", _response_entries(entries, responses, request)))
@@ -78,13 +84,14 @@ class Run:
         self._same: dict[int, int] = {}
         self._firsts: dict[tuple[str, str | None], Planned] = {}
 
-    async def finish(self) -> list[Response]:
-        """Do every entry; return the responses in the order of the bundle."""
+    async def finish(self, ahead: Mapping[int, Response]) -> list[Response]:
+        """Do every entry that is not answered ahead; return the responses in the order of the bundle."""
+        self._responses |= ahead
         deletes = [entry for entry in self._entries if entry.order == DELETING]
         writes = [entry for entry in self._entries if entry.identity]
         # A conditional reference may name what this bundle writes: those that have one come last.
         writes.sort(key=lambda entry: (bool(entry.conditional_references), entry.order))
-        reads = [entry for entry in self._entries if entry.order == READING]
+        reads = [entry for entry in self._entries if entry.order == READING and entry.index not in ahead]
         for entry in deletes:
             await self._guarded(entry, self._delete)
         for entry in writes:
