@@ -13,7 +13,6 @@ from fhir_server.access.relations.codes import APP_ACCESS, BRICKS, GROUNDS, OPER
 from fhir_server.access.relations.consent import consent_rows
 from fhir_server.access.rules.notice import EMERGENCY_ACCESS, NOTICE_SYSTEM
 from fhir_server.conformance.publish import definitions
-from fhir_server.documents.sharing.people import SUBMITTED
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Issue
 from fhir_server.terminology.terminology import Terminology
@@ -25,6 +24,7 @@ from mappings.entries.allergy import VALUE
 from mappings.entries.care.device import PERFORMER
 from mappings.entries.care.procedure import PRIORITY
 from mappings.entries.clinical_statement import ACT_CODE
+from mappings.xds.authors import SUBMITTED
 
 GUIDE = Path(__file__).parents[2] / "profiles/dossier"
 EXAMPLES = {path.stem: fhir_json.parse(path.read_bytes()) for path in sorted((GUIDE / "examples").glob("*.json"))}
