@@ -10,7 +10,8 @@ import msgspec
 from fhir_server.access.authors import IDENTITY
 from fhir_server.documents.feeding import Feeding
 from fhir_server.documents.identities import find_known, national_identifiers
-from fhir_server.documents.sharing.submission import Part, Problems, Submission, values_at
+from fhir_server.documents.sharing.submission import Part, Problems, Submission, placed, values_at
+from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.links import Links
@@ -47,7 +48,10 @@ class People:
             subject = part.resource.get("subject")
             if subject is None:
                 continue
-            found = await self._find(subject)
+            try:
+                found = await self._find(subject)
+            except FhirError as refusal:
+                raise placed(refusal, f"{part.place}.subject") from None
             if found is None:
                 self._problems.add(
                     f"{part.place}.subject",

@@ -27,6 +27,7 @@ from fhir_server.documents.sharing.submission import (
     Part,
     Problems,
     Submission,
+    placed,
     typed_identifiers,
 )
 from fhir_server.foundation.operation_outcome import Duplicate, FhirError, Forbidden, Issue
@@ -218,8 +219,7 @@ class Publishing(Feeding):
         try:
             return await self.create(resource, reference, self.request, part.full_url)
         except FhirError as refusal:
-            refusal.issues = tuple(_placed(issue, part.place) for issue in refusal.issues)
-            raise
+            raise placed(refusal, part.place) from None
 
     async def _hold(self, document: Document, reference: str, holder: str) -> Response:
         """Create the Binary, or the FHIR document, that a DocumentReference describes and governs."""
@@ -294,13 +294,6 @@ class Publishing(Feeding):
         governed_by = documents[0] if len(documents) == 1 else ""
         await self.trace(governed_by, Links(self.links).relink({"author": self._authors})["author"], ())
         return reference
-
-
-def _placed(issue: Issue, place: str) -> Issue:
-    """Return an issue of a resource at the place where the resource stands in the request."""
-    below = (expression.partition(".")[2] for expression in issue.expression)
-    expressions = tuple(f"{place}.{rest}" if rest else place for rest in below)
-    return replace(issue, expression=expressions or (place,))
 
 
 def national_values(resource: Resource) -> set[str]:

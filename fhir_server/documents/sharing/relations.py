@@ -10,8 +10,8 @@ import msgspec
 from fhir_server.access.callers import is_his
 from fhir_server.access.decision import decide
 from fhir_server.documents.feeding import Feeding
-from fhir_server.documents.sharing.submission import Part, Problems, Submission
-from fhir_server.foundation.operation_outcome import Conflict, FhirError, Forbidden
+from fhir_server.documents.sharing.submission import Part, Problems, Submission, placed
+from fhir_server.foundation.operation_outcome import Conflict, Forbidden
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import criteria_of, find_match
@@ -78,10 +78,10 @@ class Relations:
             self._problems.add(place, f"{old.reference} is replaced twice by this submission.", "XDSReplaceFailed")
         elif resource["status"] != "current":
             reason = f"{old.reference} is {resource['status']}: only a current document is replaced, and only once."
-            raise _at(Conflict(reason), place)
+            raise placed(Conflict(reason), place)
         elif not await is_own(self._feeding.request, self._feeding.transaction, old):
             reason = f"{old.reference} was written and deposited by others, and only they replace it."
-            raise _at(Forbidden(reason), place)
+            raise placed(Forbidden(reason), place)
 
     async def _check_patch(self, part: Part) -> None:
         """A patch of a submission only repeats that what is replaced becomes superseded."""
@@ -127,12 +127,6 @@ class Relations:
         except Forbidden:
             return False
         return await transaction.read(version.resource_type, version.resource_id, within=within) is not None
-
-
-def _at(refusal: FhirError, place: str) -> FhirError:
-    issues = (msgspec.structs.replace(issue, expression=(place,)) for issue in refusal.issues)
-    refusal.issues = tuple(issues)
-    return refusal
 
 
 def _is_superseding(parameters: Resource) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.documents.sharing.levels import Level
-from fhir_server.foundation.operation_outcome import Issue, Unprocessable
+from fhir_server.foundation.operation_outcome import FhirError, Issue, Unprocessable
 from fhir_server.interactions.bundle.links import root_of
 
 Resource = dict[str, Any]
@@ -44,8 +44,7 @@ class Document(msgspec.Struct, frozen=True):
 class Submission(msgspec.Struct, frozen=True):
     """A submission set with its documents and folders.
 
-    `superseded` are statements that stored documents are replaced: (reference as it was given, Part of the patch).
-    `signature` is a detached XAdES over the documents, b"" when there is none.
+    `superseded` are patches that say that stored documents are replaced; their reference is as it was given.
     """
 
     level: Level
@@ -70,6 +69,18 @@ class Problems:
         """Raise Unprocessable when something was noted."""
         if self.issues:
             raise Unprocessable(self.issues[0].diagnostics, issues=self.issues)
+
+
+def placed(refusal: FhirError, place: str) -> FhirError:
+    """Return a refusal whose issues stand at a place of the request, as far as they said no other."""
+    refusal.issues = tuple(_at(issue, place) for issue in refusal.issues)
+    return refusal
+
+
+def _at(issue: Issue, place: str) -> Issue:
+    below = (expression.partition(".")[2] for expression in issue.expression)
+    expressions = tuple(f"{place}.{rest}" if rest else place for rest in below)
+    return msgspec.structs.replace(issue, expression=expressions or (place,))
 
 
 def list_type(resource: Resource) -> str:
