@@ -70,6 +70,9 @@ class Connection:
         self.deadline = float("inf")
         try:
             self._engine = apsw.Connection(str(path), statementcachesize=256)
+            # Without it the engine plans every statement anew whose arguments could change the plan: most of what a
+            # short statement costs. There are no statistics here that would make such a plan another one.
+            self._engine.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             self._engine.set_busy_timeout(int(busy_seconds * 1000))
             self._engine.set_progress_handler(self._is_late, _STEPS_BETWEEN_LOOKS)
             self._engine.create_scalar_function("distance_metres", _distance_metres, 4, deterministic=True)

@@ -169,7 +169,8 @@ def _joined(word: str, empty: str, parts: list[str]) -> str:
     return word.join(f"({part})" for part in parts) if parts else empty
 
 
-_COSTS: Final[dict[type, int]] = {Compare: 1, Same: 2, Related: 3, Exists: 4, Contains: 5}
+_COSTS: Final[dict[type, int]] = {Compare: 1, Related: 1, Same: 2, Exists: 4, Contains: 5}
+"""A relation is one probe, as a comparison is: a decision says in which order it wants them."""
 
 _PRINTERS: Final[dict[type, Callable[[Printer, Any, Subject], str]]] = {
     Always: _always,
