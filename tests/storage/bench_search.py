@@ -82,6 +82,11 @@ def queries(patients: list[str], chance: random.Random) -> dict[str, Callable[[]
         "_include of 20 (400)": lambda: f"Observation?patient={patient()[1]}&_include=Observation:subject&_count=20",
         "_has (1000)": lambda: f"Patient?_has:Observation:patient:identifier={laboratory()}",
         "page of 100 (1000)": lambda: f"Observation?code={code()}&_count=100",
+        "20 newest of a code": lambda: f"Observation?code={code()}&_sort=-date&_count=20",
+        "20 newest of a category": lambda: "Observation?category=laboratory&_sort=-date&_count=20",
+        "20 newest of a code since a day": lambda: (
+            f"Observation?code={code()}&date=ge20{chance.randrange(15, 25)}-06-01&_sort=-date&_count=20"
+        ),
         "_content, a rare word": lambda: f"Observation?_content=obs{patient()[0] * 100:010}",
         "_content, a frequent word and a patient": lambda: (
             f"Observation?_content=laboratory&patient={patient()[1]}&_count=20"

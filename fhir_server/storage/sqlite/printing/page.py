@@ -5,15 +5,11 @@ Spec: search.html, http.html#search
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
-from typing import Final
-
 from fhir_server.storage.sqlite.printing.driver import Driver, driver
 from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
 from fhir_server.storage.sqlite.printing.printer import Printer
 from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
 from fhir_server.storage.sqlite.session import Printed, Session
-
-_COUNTED_MAXIMUM: Final = 5_000
 
 
 def page(session: Session, plan: Plan) -> Printed:
@@ -58,13 +54,19 @@ def _hits(printer: Printer, plan: Plan, walk_factor: int) -> str:
         return collected(printer, plan, start, limit)
     if start is None or is_walked(plan, start):
         return f"{walked(printer, plan, limit)} LIMIT {limit}"
-    is_few = _is_few(start, walk_factor)
-    small = collected(printer, plan, start, f"CASE WHEN {is_few} THEN {limit} ELSE 0 END")
-    large = walked(printer, plan, f"CASE WHEN {is_few} THEN 0 ELSE {limit} END")
-    return f"SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"
+    small = collected(printer, plan, start, f"CASE WHEN (SELECT is_few FROM choice) THEN {limit} ELSE 0 END")
+    large = walked(printer, plan, f"CASE WHEN (SELECT is_few FROM choice) THEN 0 ELSE {limit} END")
+    return f"{_choice(start, walk_factor)} SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"
 
 
-def _is_few(start: Driver, walk_factor: int) -> str:
-    """Return whether to collect n hits of N resources: it costs n, a walk N / n for each hit of the page."""
-    count = f"(SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT {_COUNTED_MAXIMUM}))"
-    return f"{count} * {count} <= {walk_factor} * (SELECT max(rid) FROM resource)"
+def _choice(start: Driver, walk_factor: int) -> str:
+    """Return the table that tells, once, whether to collect n hits of N resources.
+
+    That costs n, and a walk N / n for each hit of the page: n² is compared with N, and n counted no further than that.
+    """
+    most = f"SELECT CAST(sqrt({walk_factor} * max(rid)) AS INTEGER) AS most FROM resource"
+    count = f"SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT (SELECT most + 1 FROM bound))"
+    return (
+        f"WITH bound AS MATERIALIZED ({most}),"
+        f" choice AS MATERIALIZED (SELECT ({count}) <= coalesce((SELECT most FROM bound), 0) AS is_few)"
+    )
