@@ -18,6 +18,10 @@ from fhir_server.interactions.request import Runtime
 
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
+ADDRESSES: Final = {
+    LIVE: "Say that the process lives.",
+    READY: "Say whether the process can serve: its store answers.",
+}
 READY_SECONDS: Final = 2.0
 KEPT_SECONDS: Final = 1.0
 
@@ -34,7 +38,7 @@ class Health:
 
     async def answer(self, path: str, method: str) -> Answer | None:
         """Return the answer, or None when the path is not one of health."""
-        if path not in (LIVE, READY):
+        if path not in ADDRESSES:
             return None
         if method not in ("GET", "HEAD"):
             return _answer(405, {"status": "not allowed"}, (b"allow", b"GET, HEAD"))

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from fhir_server import __version__
+from fhir_server.asgi.health import ADDRESSES
 from fhir_server.asgi.pages.responses import json
 
 OPENAPI_PATH: Final = "/openapi.json"
@@ -52,12 +53,17 @@ def openapi_routes(routers: Sequence[APIRouter], base_url: str) -> APIRouter:
 
 
 def document(routers: Sequence[APIRouter], base_url: str) -> Element:
-    """Return the OpenAPI document of what is routed now, and of static files; `base_url` is the FHIR base beside it."""
+    """Return the OpenAPI document of what is routed now, and of static files and health beside it.
+
+    `base_url` is the FHIR base. The SOAP addresses that a setting opens have descriptions of their own kind.
+    """
     paths: dict[str, Element] = {}
     for router in routers:
         for path, method, operation in _operations(router):
             paths.setdefault(path, {}).setdefault(method, operation)
     paths[f"{FILES_PATH}/{{path}}"] = {"get": FILES}
+    for path, summary in ADDRESSES.items():
+        paths[path] = {method: _health(method, path, summary) for method in ("get", "head")}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -70,6 +76,11 @@ def document(routers: Sequence[APIRouter], base_url: str) -> Element:
         "servers": [{"url": base_url.partition("://")[0] + "://" + base_url.partition("://")[2].partition("/")[0]}],
         "paths": paths,
     }
+
+
+def _health(method: str, path: str, summary: str) -> Element:
+    answers = {"200": {"description": "Yes."}, "503": {"description": "No: send requests elsewhere."}}
+    return {"operationId": _identity(method, path), "tags": ["health"], "summary": summary, "responses": answers}
 
 
 def _operations(router: APIRouter) -> Iterator[tuple[str, str, Element]]:

@@ -8,6 +8,7 @@ import pytest
 from fastapi.openapi.utils import get_openapi
 from openapi_spec_validator import validate
 
+from fhir_server.asgi.health import ADDRESSES
 from fhir_server.asgi.pages import pages, routers_of
 from fhir_server.asgi.pages.openapi import document
 from fhir_server.smart.authorization import Authorization
@@ -34,7 +35,7 @@ async def test_the_document_is_valid_and_served(authorization: Authorization, de
 
 async def test_every_route_is_in_it_with_a_sentence(authorization: Authorization, described: dict[str, Any]) -> None:
     routed = get_openapi(title="x", version="1", routes=pages(authorization).routes)["paths"]
-    assert {*routed} | {"/pages/{path}"} == {*described["paths"]}
+    assert {*routed} | {"/pages/{path}", *ADDRESSES} == {*described["paths"]}
     for path, operations in routed.items():
         assert operations.keys() <= described["paths"][path].keys()
     identities = []
@@ -53,6 +54,8 @@ async def test_every_address_in_it_answers(authorization: Authorization, describ
     transport = httpx.ASGITransport(pages(authorization))
     async with httpx.AsyncClient(transport=transport, base_url=BASE[:-5]) as client:
         for path, operations in described["paths"].items():
+            if path in ADDRESSES:
+                continue  # Beside the pages: tests/asgi/test_health.py asks them.
             if path.startswith("/pages/"):
                 path = "/pages/style.css"
             for method in operations:
