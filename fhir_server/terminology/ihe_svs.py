@@ -1,4 +1,5 @@
-"""Value sets in the XML of IHE Sharing Value Sets, as the French agency publishes its JDV, to ValueSet resources.
+"""Value sets in the XML of IHE Sharing Value Sets, as the French agency publishes its JDV, to ValueSet resources;
+its reference tables (TRE), in the same form, to CodeSystem resources.
 
 Spec: https://profiles.ihe.net/ITI/TF/Volume1/ch-21.html (SVS), valueset.html
 
@@ -16,6 +17,8 @@ from lxml import etree
 from fhir_server.foundation.operation_outcome import TooLarge, Unprocessable
 from fhir_server.terminology.systems import known_systems
 
+TABLE: Final = "TRE"
+"""The kind of file that lists all codes of one system: a reference table (terminologie de référence)."""
 MAX_BYTES: Final = 64_000_000
 _SVS: Final = "{urn:ihe:iti:svs:2008}"
 _VALUE_SETS: Final = (f"{_SVS}ValueSet", f"{_SVS}DescribedValueSet")
@@ -31,7 +34,7 @@ class UnreadableValueSet(Unprocessable):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """Hold a ValueSet resource, and a sentence on each concept that had to be left out."""
+    """Hold a ValueSet or CodeSystem resource, and a sentence on each concept that had to be left out."""
 
     resource: dict[str, Any]
     issues: tuple[str, ...] = ()
@@ -83,9 +86,27 @@ def _imported(node: Node, systems: Mapping[str, str]) -> Imported:
         "title": name,
         "status": "retired" if node.get("dateFin") else "active",
     }
-    if included := _includes(node, systems, issues):
+    listed = _listed(node, issues)
+    if TABLE in (node.get("typeFichier"), name[: len(TABLE)]) and len(listed) == 1:
+        return Imported(_code_system(resource, *listed.popitem()), tuple(issues))
+    if listed:
+        included = [{"system": systems.get(oid, f"urn:oid:{oid}"), "concept": found} for oid, found in listed.items()]
         resource["compose"] = {"include": included}
     return Imported(resource, tuple(issues))
+
+
+def _code_system(resource: dict[str, Any], oid: str, concepts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the code system that a reference table (TRE) is, under the OID of its codes."""
+    return {
+        **resource,
+        "resourceType": "CodeSystem",
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{oid}"}],
+        "caseSensitive": True,
+        "valueSet": f"{resource['url']}?vs",
+        "content": "complete",
+        "count": len(concepts),
+        "concept": concepts,
+    }
 
 
 def _canonical(node: Node) -> str:
@@ -103,8 +124,8 @@ def _described(node: Node) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _includes(node: Node, systems: Mapping[str, str], issues: list[str]) -> list[dict[str, Any]]:
-    """Return an include for each system, codes in the order of the file, each once."""
+def _listed(node: Node, issues: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return OID -> concepts, in the order of the file, each code once."""
     parts: dict[str, dict[str, dict[str, Any]]] = {}
     for language, found in _concepts(node):
         code, oid = (found.get("code") or "").strip(), (found.get("codeSystem") or "").strip()
@@ -114,13 +135,13 @@ def _includes(node: Node, systems: Mapping[str, str], issues: list[str]) -> list
                 f"Line {found.sourceline}: {display!r} has the code {code!r} of the system {oid!r}: left out."
             )
             continue
-        listed = parts.setdefault(systems.get(oid, f"urn:oid:{oid}"), {})
+        listed = parts.setdefault(oid, {})
         before = listed.get(code)
         if before is None:
             listed[code] = {"code": code} | ({"display": display} if display else {})
         elif language and display:
             before.setdefault("designation", []).append({"language": language, "value": display})
-    return [{"system": system, "concept": list(listed.values())} for system, listed in parts.items()]
+    return {oid: list(listed.values()) for oid, listed in parts.items()}
 
 
 def _concepts(node: Node) -> Iterator[tuple[str, Node]]:

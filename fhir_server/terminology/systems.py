@@ -57,6 +57,16 @@ def systems_of(naming_systems: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
+def systems_of_code_systems(code_systems: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return OID -> URL as the identifiers of CodeSystem resources tell."""
+    return {
+        identifier["value"].removeprefix(OID): resource["url"]
+        for resource in code_systems
+        for identifier in resource.get("identifier", ())
+        if str(identifier.get("value", "")).startswith(OID) and "url" in resource
+    }
+
+
 def system_url(system: str, systems: Mapping[str, str] | None = None) -> str:
     """Return the URL of a system that is named by its OID, or the name as it is; a `|version` is kept."""
     if not system.startswith(OID):

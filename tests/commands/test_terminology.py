@@ -26,12 +26,39 @@ def test_value_sets_are_stored_once(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "one.xml").write_text(SAMPLE, encoding="utf-8")
     status, said = run(data, folder)
-    assert (status, "1 value sets imported" in said) == (0, True)
-    assert "0 value sets imported, 1 unchanged" in run(data, folder)[1]
+    assert (status, "1 value sets and tables imported" in said) == (0, True)
+    assert "0 value sets and tables imported, 1 unchanged" in run(data, folder)[1]
     (folder / "two.xml").write_text("<a", encoding="utf-8")
     status, said = run(data, folder)
     assert status == 1
     assert "refused" in said
+
+
+def test_reference_tables_tell_the_url_of_their_codes(tmp_path: Path) -> None:
+    folder, data = tmp_path / "nos", tmp_path / "data"
+    folder.mkdir()
+    page = "https://mos.esante.gouv.fr/NOS/TRE_X1-Essai"
+    table = f"""<RetrieveValueSetResponse xmlns="urn:ihe:iti:svs:2008">
+      <ValueSet id="1.2.250.1.999.2" displayName="TRE_X1-Essai" typeFichier="TRE" urlFichier="{page}"><ConceptList>
+      <Concept code="1" codeSystem="1.2.250.1.999.2" displayName="Un"/>
+      <Concept code="2" codeSystem="1.2.250.1.999.2" displayName="Deux"/></ConceptList></ValueSet>
+      </RetrieveValueSetResponse>"""
+    (folder / "JDV_one.xml").write_text(SAMPLE, encoding="utf-8")
+    (folder / "TRE_X1-Essai.xml").write_text(table, encoding="utf-8")
+    assert "2 value sets and tables imported" in run(data, folder)[1]
+
+    async def look() -> None:
+        async with opened(Settings(data=str(data))) as runtime:
+            assert runtime.canonicals is not None
+            await runtime.canonicals.ready()
+            assert isinstance(runtime.terminology, Terminology)
+            url = f"{page}/FHIR/TRE-X1-Essai"
+            one = "https://example.org/NOS/JDV_J1-Essai/FHIR/JDV-J1-Essai"
+            assert runtime.terminology.validate_code(one, url, "1", "Un").result is True
+            assert runtime.terminology.contains(one, url, "2") is False
+            assert [member.code for member in runtime.terminology.members(f"{url}?vs")] == ["1", "2"]
+
+    asyncio.run(look())
 
 
 def test_a_code_system_is_a_table_and_a_resource(tmp_path: Path) -> None:

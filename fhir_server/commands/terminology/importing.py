@@ -25,12 +25,13 @@ from fhir_server.foundation.operation_outcome import FhirError, Unprocessable
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.settings import Settings
 from fhir_server.storage.store import Search
+from fhir_server.terminology.ihe_svs import TABLE as SVS_TABLE
 from fhir_server.terminology.ihe_svs import import_value_sets
 from fhir_server.terminology.loaders.ccam import Ccam
 from fhir_server.terminology.loaders.claml import Claml
 from fhir_server.terminology.loaders.loinc import TABLE, Loinc
 from fhir_server.terminology.loaders.snomed import SnomedCt
-from fhir_server.terminology.systems import systems_of
+from fhir_server.terminology.systems import systems_of, systems_of_code_systems
 from fhir_server.terminology.tables.folder import Tables
 from fhir_server.terminology.tables.write import Source, write_table
 
@@ -52,7 +53,7 @@ def run(settings: Settings, paths: list[Path], release: str, console: Console) -
     """Import; return 1 when something was refused, else 0."""
     tally = asyncio.run(_run(settings, paths, release, console))
     console.print(
-        f"[bold]{tally.value_sets}[/bold] value sets imported, {tally.unchanged} unchanged, "
+        f"[bold]{tally.value_sets}[/bold] value sets and tables imported, {tally.unchanged} unchanged, "
         f"{tally.left_out} concepts left out, [bold]{tally.refused}[/bold] files refused"
     )
     return 1 if tally.refused else 0
@@ -137,6 +138,9 @@ class _Importer:
     async def value_sets(self, files: list[Path]) -> None:
         """Store the value sets of IHE SVS files."""
         systems = systems_of([resource async for resource in _stored(self._runtime, "NamingSystem")])
+        systems |= systems_of_code_systems([resource async for resource in _stored(self._runtime, "CodeSystem")])
+        # Reference tables come first, for they tell the URL of what value sets know by OID.
+        files.sort(key=lambda file: not file.name.startswith(SVS_TABLE))
         task = self._progress.add_task("Value sets", total=len(files))
         resources = self._read(files, systems, task)
         while group := list(islice(resources, GROUP)):
@@ -156,6 +160,8 @@ class _Importer:
                 self._tally.left_out += len(imported.issues)
                 for issue in imported.issues:
                     self._progress.console.print(f"[yellow]left out[/yellow] {file.name}: {escape(issue)}")
+                if imported.resource["resourceType"] == "CodeSystem":
+                    systems |= systems_of_code_systems([imported.resource])
                 yield imported.resource
             self._progress.advance(task)
 

@@ -17,7 +17,7 @@ def terminology_import(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="IHE SVS files (.xml) or folders of them; the folder of a LOINC or SNOMED CT (RF2) release; "
+            help="JDV and TRE in IHE SVS (.xml) or folders of them; the folder of a LOINC or SNOMED CT (RF2) release; "
             "CIM-10 in ClaML (.xml); CCAM as a table (.csv)."
         ),
     ],
