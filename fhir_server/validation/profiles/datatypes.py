@@ -89,7 +89,7 @@ def check_reference(place: Place, run: Run) -> None:
     reference, kind = place.value.get("reference"), place.value.get("type")
     if not isinstance(reference, str):
         return
-    if any(character.isspace() for character in reference):
+    if reference.split() != [reference]:
         run.add("reference-form", Place(reference, place, "reference", "reference"), reference)
     elif isinstance(kind, str):
         target = run.target(reference, place)[1]

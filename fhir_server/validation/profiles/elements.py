@@ -3,7 +3,7 @@
 Spec: elementdefinition.html, profiling.html
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fhir_server.foundation.structure import Element, Invariant, structure
@@ -14,7 +14,7 @@ from fhir_server.validation.profiles.invariants import core_keys, invariant_chec
 from fhir_server.validation.profiles.place import Place, beside, items
 from fhir_server.validation.profiles.references import reference_check
 from fhir_server.validation.profiles.run import Run
-from fhir_server.validation.profiles.slicing import maximum_of, slicing_check
+from fhir_server.validation.profiles.slicing import CheckItems, maximum_of, slicing_check
 from fhir_server.validation.profiles.values import Check, value_checks
 
 if TYPE_CHECKING:
@@ -158,23 +158,31 @@ def _member_check(child: ElementNode, profiles: "Profiles", url: str, element: E
     sliced = slicing_check(child, profiles, url)
     if bounds == (0, float("inf")) and each is None and sliced is None:
         return None
-    count = _count(name, bounds, url)
+    numbered: list[CheckItems] = [_count(name, bounds, url)]
+    if sliced is not None:
+        numbered.append(sliced)
+    return _list_check(name, each, numbered, is_asked=bounds[0] > 0 or sliced is not None)
+
+
+def _list_check(name: str, each: Check | None, numbered: Sequence[CheckItems], *, is_asked: bool) -> Check:
+    """Return the check of a member: of each item, and of all together; of none only when that `is_asked`."""
     under = f"_{name}"
 
     def check(place: Place, run: Run) -> None:
-        value = place.value
-        found = list(items(place, name, name)) if name in value or under in value else []
-        count(place, found, run)
+        is_there = name in place.value or under in place.value
+        if not is_there and not is_asked:
+            return
+        found = list(items(place, name, name)) if is_there else []
+        for check_items in numbered:
+            check_items(place, found, run)
         if each is not None:
             for item in found:
                 each(item, run)
-        if sliced is not None:
-            sliced(place, found, run)
 
     return check
 
 
-def _count(name: str, bounds: tuple[int, float], url: str) -> Callable[[Place, list[Place], Run], None]:
+def _count(name: str, bounds: tuple[int, float], url: str) -> CheckItems:
     minimum, maximum = bounds
 
     def check(place: Place, found: list[Place], run: Run) -> None:

@@ -11,7 +11,14 @@ from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import Element
 from fhir_server.validation.profiles import elements
 from fhir_server.validation.profiles.definitions.extension import Extension, extension_facts
-from fhir_server.validation.profiles.definitions.snapshot import CORE, CORE_TYPES, NoSnapshot, Resolve, Snapshots
+from fhir_server.validation.profiles.definitions.snapshot import (
+    CORE,
+    CORE_TYPES,
+    MAX_BASES,
+    NoSnapshot,
+    Resolve,
+    Snapshots,
+)
 from fhir_server.validation.profiles.definitions.tree import ElementNode
 from fhir_server.validation.profiles.place import Place
 from fhir_server.validation.profiles.run import MAX_DEPTH, Run
@@ -30,6 +37,7 @@ class Profiles:
         self.type_of = lru_cache(maxsize=_COMPILED)(self._type_of)
         self.is_known = lru_cache(maxsize=_COMPILED)(self._is_known)
         self.is_value_set = lru_cache(maxsize=_COMPILED)(self._is_value_set)
+        self.derives = lru_cache(maxsize=_COMPILED)(self._derives)
         self.kind_of = lru_cache(maxsize=_COMPILED)(self._kind_of)
         self.is_supplement = lru_cache(maxsize=_COMPILED)(self._is_supplement)
         self.extension = lru_cache(maxsize=_COMPILED)(self._extension)
@@ -41,6 +49,16 @@ class Profiles:
     def _is_value_set(self, url: str) -> bool:
         """Tell whether a URL that should be a code system's is a value set's."""
         return self.resolve(url, "CodeSystem") is None and self.resolve(url, "ValueSet") is not None
+
+    def _derives(self, canonical: str, base: str) -> bool:
+        """Tell whether a profile is one, or builds on it, so that its snapshot says all that the other says."""
+        here: str | None = canonical
+        for _ in range(MAX_BASES):
+            if here is None or here.partition("|")[0] == base:
+                return here is not None
+            found = self.snapshots.definition(here)
+            here = None if found is None else found.get("baseDefinition")
+        return False
 
     def _kind_of(self, canonical: str) -> str:
         """Return the resource type of what a canonical names, "" when it is unknown."""

@@ -75,6 +75,7 @@ class Run:
         self.is_probe = above is not None
         self.seen: set[tuple[int, str]] = set()
         self.verdicts: dict[tuple[int, str], bool] = above.verdicts if above else {}
+        self._members: dict[tuple[str, str, str], bool | None] = above._members if above else {}
         self.coded: set[tuple[str, str]] = above.coded if above else set()
         self.depth: int = above.depth + 1 if above else 0
         self._entries: dict[str, Place] | None = above._entries if above else None
@@ -110,7 +111,12 @@ class Run:
     def is_member(self, value_set: ValueSetName, system: str, code: str) -> bool | None:
         """Tell whether a code is in a value set; None when nobody knows."""
         codes = self.environment.codes
-        return None if codes is None else codes(value_set, system, code)
+        if codes is None or not isinstance(value_set, str):
+            return None if codes is None else codes(value_set, system, code)
+        key = (value_set, system, code)
+        if key not in self._members:
+            self._members[key] = codes(value_set, system, code)
+        return self._members[key]
 
     def target(self, reference: str, place: Place) -> tuple[str, Place | None]:
         """Return how a reference is met (contained, bundled, referenced) and what it points to, when that is here."""

@@ -31,6 +31,9 @@ def check_observation(place: Place, run: Run) -> None:
     code = place.value.get("code")
     codings = code.get("coding", ()) if isinstance(code, dict) else ()
     found = {PROFILES.get(str(one.get("code"))) for one in codings if one.get("system") == LOINC}
+    profiles, meta = run.environment.profiles, place.value.get("meta", {})
     for name in sorted(name for name in found if name):
-        if run.environment.profiles.is_known(CORE + name):
-            run.environment.profiles.check_place(place, CORE + name, run)
+        # A profile that builds on it says all of it already.
+        is_named = any(profiles.derives(str(one), CORE + name) for one in meta.get("profile", ()))
+        if not is_named and profiles.is_known(CORE + name):
+            profiles.check_place(place, CORE + name, run)
