@@ -120,6 +120,16 @@ def test_a_certificate_of_another_authority_does_not_connect(authority: Authorit
         stranger.post(f"{origin}/oauth/token", data=FORM)
 
 
+@pytest.mark.spec("https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations (TLS 1.2 at least)")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_tls_does_not_connect(authority: Authority, origin: str) -> None:
+    context = authority.context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    with httpx.Client(verify=context) as old, pytest.raises(httpx.TransportError):
+        old.get(f"{origin}/fhir/metadata")
+
+
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("192.0.2.1", 401)])
 def test_a_proxys_header_counts_from_that_proxy_only(
     authority: Authority, tmp_path: Path, proxies: str, status: int

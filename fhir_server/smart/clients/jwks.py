@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 
@@ -52,7 +54,7 @@ class ClientKeys:
         matching = [key for key in jwks.get("keys", ()) if key.get("kid") == kid and key.get("kty") == key_type]
         if not isinstance(kid, str) or len(matching) != 1:
             raise invalid_client("The kid of the assertion names no single key of the client.")
-        return _import(matching[0])
+        return _import(msgspec.json.encode(matching[0]))
 
     async def key_set(self, client: Client) -> dict[str, Any]:
         """Return the JWK Set of a client; raises invalid_client when it cannot be fetched."""
@@ -106,9 +108,11 @@ def _max_age_seconds(cache_control: str) -> int:
     return 0 if found is None or "no-store" in text or "no-cache" in text else int(found.group(1))
 
 
-def _import(key: dict[str, Any]) -> Key:
+@lru_cache(maxsize=1024)
+def _import(content: bytes) -> Key:
+    """Return a JWK as a key: importing costs as much as verifying with it, so that keys in use are kept."""
     try:
-        imported = JWKRegistry.import_key(key)
+        imported = JWKRegistry.import_key(json.loads(content))
         is_weak = isinstance(imported, RSAKey) and imported.public_key.key_size < _SHORTEST_RSA_BITS
     except (JoseError, ValueError, TypeError) as error:
         raise invalid_client("The key of the client cannot be read.") from error
