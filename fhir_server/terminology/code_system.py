@@ -151,8 +151,7 @@ class CodeSystem:
         concept = self.find(code)
         if concept is None:
             return Validation(self.contains(code), self._absence(code), self.url, code)
-        message = wrong_display(concept, display)
-        return Validation(not message, message, self.url, concept.code, concept.display)
+        return judged(Validation(True, "", self.url, concept.code, concept.display), concept, display)
 
     def _absence(self, code: str) -> str:
         if self.is_complete:
@@ -199,6 +198,18 @@ def wrong_display(concept: Concept, display: str, others: Iterable[str] = ()) ->
     if not display or _folded(display) in {_folded(known) for known in texts} or not any(texts):
         return ""
     return f"The display {display!r} is not one of {concept.code!r}: write {next(filter(None, texts))!r}."
+
+
+def judged(found: Validation, concept: Concept, display: str, others: Iterable[str] = ()) -> Validation:
+    """Return the validation of a right code with what is wrong with its display, or that nobody can tell."""
+    others = tuple(others)
+    message = wrong_display(concept, display, others)
+    if message:
+        return msgspec.structs.replace(found, result=False, message=message)
+    if display and not any((concept.display, *concept.designations, *others)):
+        unknown = f"The display {display!r} could not be checked: none of {concept.code!r} is here."
+        return msgspec.structs.replace(found, message=unknown)
+    return found
 
 
 def text(value: Any) -> str:

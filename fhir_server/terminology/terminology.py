@@ -10,7 +10,7 @@ from fhir_server.foundation.operation_outcome import BadRequest, NotFound, TooCo
 from fhir_server.terminology import definitions
 from fhir_server.terminology.bounded_cache import BoundedCache
 from fhir_server.terminology.capabilities import describe
-from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, wrong_display
+from fhir_server.terminology.code_system import CodeSystem, Concept, Validation, judged
 from fhir_server.terminology.concept_map import Between, Ends, Match, Question, ends_of, translate
 from fhir_server.terminology.grammars import GRAMMARS
 from fhir_server.terminology.implicit import implicit_value_set
@@ -133,8 +133,8 @@ class Terminology:
         code_system = self.code_system(system)
         concept = (code_system.find(code) if code_system else None) or Concept(code)
         given = tuple(found.displays(system, concept.code))
-        message = wrong_display(concept, display, given)
-        return Validation(not message, message, system, concept.code, concept.display or "".join(given[:1]))
+        right = Validation(True, "", system, concept.code, concept.display or "".join(given[:1]))
+        return judged(right, concept, display, given)
 
     def lookup(self, canonical: str, code: str) -> tuple[CodeSystem, Concept]:
         """Return a code system and its concept of a code; raise NotFound (404) when one of them is not here."""

@@ -112,7 +112,8 @@ class ValueSet:
     def displays(self, system: str, code: str) -> Iterator[str]:
         """Yield the displays that the definition itself gives to a code."""
         for part in self._parts("include"):
-            for listed in part.get("concept", ()) if part.get("system") == system else ():
+            is_meant = system_url(part.get("system", "")) == system_url(system)
+            for listed in part.get("concept", ()) if is_meant else ():
                 if listed.get("code") == code and "display" in listed:
                     yield listed["display"]
 

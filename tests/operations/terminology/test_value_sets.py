@@ -158,6 +158,13 @@ async def test_validate_a_concept_and_its_display(post: Post) -> None:
     assert found["result"] is False
 
 
+async def test_a_display_that_cannot_be_checked_is_said(ask: Ask) -> None:
+    given = {"url": VALUE_SET, "system": "urn:other", "code": "x", "display": "Any"}
+    found = values(parsed(await ask("$validate-code", "ValueSet", **given)))
+    assert found["result"] is True
+    assert "could not be checked" in found["message"]
+
+
 async def test_what_cannot_be_checked_is_no_result(ask: Ask) -> None:
     with pytest.raises(Unprocessable, match="could not be checked"):
         await ask("$validate-code", "ValueSet", url=PARTLY, system="http://example.org/unknown", code="a")
