@@ -169,6 +169,9 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.2, help="Seconds a measurement.")] = 3.0,
     cda: Annotated[list[Path] | None, typer.Option(help="CDA files whose conversion is measured too.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    store: Annotated[
+        str, typer.Option(help="Measure on this MongoDB: an empty database (mongodb://...) on this machine.")
+    ] = "",
 ) -> None:
     """Measure a server of this machine on a fresh store: requests/s, latency, CPU a request, memory, disk.
 
@@ -177,7 +180,7 @@ def bench(
     from fhir_server.commands import bench as verb
 
     with refusals_told():
-        verb.run(verb.Plan(patients, seconds, tuple(cda or ()), json_file), console)
+        verb.run(verb.Plan(patients, seconds, tuple(cda or ()), json_file, store), console)
 
 
 @application.command()

@@ -19,13 +19,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 import mappings
+from fhir_server.commands.engine import data_bytes, ports_of, processes_on
 from fhir_server.commands.identity.clients import Registration, client_of, token, write_private
 from fhir_server.commands.load_caller import Call, Connection, Figures, Target, measure, resident_bytes
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
 from fhir_server.commands.population import INS_NIR_TEST, LOINC, MEASURES, Population
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, SettingsRefused
 
 CALLERS = (1, 8, 32)
 OBSERVATIONS = 100
@@ -40,6 +41,8 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float
     cda: tuple[Path, ...] = ()
     json_file: Path | None = None
+    store: str = ""
+    """Connection string of an empty database; "" measures the embedded store."""
 
 
 class Known(msgspec.Struct):
@@ -65,11 +68,14 @@ class Report(msgspec.Struct):
 def run(plan: Plan, console: Console) -> None:
     """Measure, print a table, write the JSON when asked."""
     report = asyncio.run(_run(plan, console))
-    table = Table("interaction", "callers", "req/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs/req", "failed")
+    table = Table(
+        "interaction", "callers", "req/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs/req", "engine µs/req", "failed"
+    )
     for row in report.figures:
         latencies = (f"{value / 1000:.2f}" for value in (row.p50, row.p95, row.p99))
         failures = str(row.failures or "")
-        table.add_row(row.name, str(row.callers), f"{row.per_second:,.0f}", *latencies, f"{row.cpu:,.0f}", failures)
+        spent = (f"{row.cpu:,.0f}", f"{row.engine_cpu:,.0f}" if row.engine_cpu else "")
+        table.add_row(row.name, str(row.callers), f"{row.per_second:,.0f}", *latencies, *spent, failures)
     console.print(table)
     console.print(
         f"{report.resources:,} resources, {report.disk_bytes / max(1, report.resources):,.0f} bytes of disk each; "
@@ -84,7 +90,8 @@ def run(plan: Plan, console: Console) -> None:
 
 async def _run(plan: Plan, console: Console) -> Report:
     with tempfile.TemporaryDirectory(prefix="fhir-server-bench-") as folder, Progress(console=console) as progress:
-        settings = Settings(data=folder, port=0)
+        settings = Settings(data=folder, port=0, store=plan.store)
+        engines = processes_on(ports_of(plan.store)) if plan.store else []
         known = await _populate(plan, settings, progress)
         begun = time.perf_counter()
         async with _serving(settings) as (base, pid):
@@ -92,11 +99,11 @@ async def _run(plan: Plan, console: Console) -> Report:
             idle_bytes = resident_bytes(pid)
             host, _, port = base.removeprefix("http://").removesuffix("/fhir").partition(":")
             bearer = await asyncio.to_thread(token, base, CLIENT.client_id, Path(folder) / "key.json", SCOPE)
-            target = Target(host, int(port), pid, bearer)
+            target = Target(host, int(port), pid, bearer, tuple(engines))
             await _settle(target)
             figures = await _measure_all(plan, target, known, progress)
             after = resident_bytes(pid)
-        disk = disk_bytes(Path(folder))
+        disk = sum(map(data_bytes, engines)) if plan.store else disk_bytes(Path(folder))
     created = sum(row.requests * (100 if "100" in row.name else 1) for row in figures if row.name.startswith(WRITES))
     resources = plan.patients * (OBSERVATIONS + 1) + created
     report = Report(figures, resources, idle_bytes, after, disk, start_seconds)
@@ -113,6 +120,8 @@ async def _populate(plan: Plan, settings: Settings, progress: Progress) -> Known
     known = Known([], [], [])
     task = progress.add_task("Population", total=plan.patients)
     async with opened(settings) as runtime:
+        if (await runtime.store.listing(limit=1)).references:
+            raise SettingsRefused("The store holds resources already: name an empty database to measure.")
         client, private = client_of(CLIENT)
         assert private is not None
         write_private(Path(settings.data) / "key.json", private)
@@ -133,7 +142,7 @@ async def _populate(plan: Plan, settings: Settings, progress: Progress) -> Known
 async def _serving(settings: Settings) -> AsyncIterator[tuple[str, int]]:
     """Serve in a process of its own; yield its FHIR base and its process id once it answers."""
     arguments = ("-m", "fhir_server", "serve", "--port", "0", "--data", settings.data)
-    environment = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", "FHIR_SERVER_STORE": settings.store}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=environment
     )

@@ -61,7 +61,10 @@ class Connection:
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """The result of one measurement; times in microseconds, CPU of the server processes alone."""
+    """The result of one measurement; times in microseconds, CPU of the server processes alone.
+
+    `engine_cpu` is that of the database's processes on this machine, 0 for the embedded store.
+    """
 
     name: str
     callers: int
@@ -72,6 +75,7 @@ class Figures(msgspec.Struct, frozen=True):
     p99: float
     cpu: float
     failures: int = 0
+    engine_cpu: float = 0.0
 
 
 def processes_of(pid: int) -> list[int]:
@@ -105,6 +109,8 @@ class Target(msgspec.Struct, frozen=True):
     port: int
     pid: int
     token: str
+    engines: tuple[int, ...] = ()
+    """Processes of the database behind it."""
 
 
 async def measure(target: Target, name: str, callers: int, seconds: float, make: Callable[[int], Call]) -> Figures:
@@ -126,13 +132,18 @@ async def measure(target: Target, name: str, callers: int, seconds: float, make:
             failures += answer.status != call.expected
         connection.close()
 
-    cpu_before, begun = cpu_seconds(target.pid), time.perf_counter()
+    before, begun = spent(target), time.perf_counter()
     await asyncio.gather(*(call_until_end() for _ in range(callers)))
-    elapsed, cpu = time.perf_counter() - begun, cpu_seconds(target.pid) - cpu_before
+    elapsed, after = time.perf_counter() - begun, spent(target)
+    cpu, engine_cpu = ((now - then) / len(latencies) * 1e6 for now, then in zip(after, before, strict=True))
     p50, p95, p99 = quantiles(latencies, (0.5, 0.95, 0.99))
-    return Figures(
-        name, callers, len(latencies), len(latencies) / elapsed, p50, p95, p99, cpu / len(latencies) * 1e6, failures
-    )
+    rate = len(latencies) / elapsed
+    return Figures(name, callers, len(latencies), rate, p50, p95, p99, cpu, failures, engine_cpu)
+
+
+def spent(target: Target) -> tuple[float, float]:
+    """Return the CPU seconds that the server and its engines have used."""
+    return cpu_seconds(target.pid), sum(map(cpu_seconds, target.engines))
 
 
 def quantiles(seconds: Sequence[float], shares: Sequence[float]) -> list[float]:

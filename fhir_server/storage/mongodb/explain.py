@@ -10,7 +10,7 @@ import msgspec
 from bson import json_util
 
 from fhir_server.storage.mongodb.fields import Document
-from fhir_server.storage.mongodb.scope import Scope
+from fhir_server.storage.mongodb.scope import Asked, Scope
 from fhir_server.storage.mongodb.search import search
 from fhir_server.storage.store import Search
 
@@ -22,29 +22,31 @@ async def explain(scope: Scope, asked: Search) -> dict[str, Any]:
     engine looked at, and `is_single_shard`: whether the shard key names the shards, so that the others are not asked.
     The pipelines hold the access decision: show them to nobody who may not see it.
     """
-    asked_of: list[tuple[str, list[Document]]] = []
-    recording = msgspec.structs.replace(scope, recorder=lambda name, pipeline: asked_of.append((name, pipeline)))
+    questions: list[Asked] = []
+    recording = msgspec.structs.replace(scope, recorder=questions.append)
     page = await search(recording, asked)
     return {
-        "statements": [await _explained(scope, name, pipeline) for name, pipeline in asked_of],
+        "statements": [await _explained(scope, question) for question in questions],
         "matches": len(page.versions),
         "included": len(page.included),
         "total": page.total,
     }
 
 
-async def _explained(scope: Scope, name: str, pipeline: list[Document]) -> dict[str, Any]:
-    command = {"aggregate": name, "pipeline": pipeline, "cursor": {}}
+async def _explained(scope: Scope, asked: Asked) -> dict[str, Any]:
+    command: Document = {"aggregate": asked.collection, "pipeline": asked.pipeline, "cursor": {}}
+    if asked.index is not None:
+        command["hint"] = asked.index
     told = await scope.connection.database.command("explain", command, verbosity="executionStats")
     stages = list(_stages(told))
     return {
-        "collection": name,
-        "pipeline": json_util.dumps(pipeline),
+        "collection": asked.collection,
+        "pipeline": json_util.dumps(asked.pipeline),
         "plan": [_line(stage) for stage in stages],
         "rows": max((stage.get("nReturned", 0) for stage in stages), default=0),
         "keys": sum(stage.get("keysExamined", 0) for stage in stages),
         "documents": sum(stage.get("docsExamined", 0) for stage in stages),
-        "is_single_shard": is_single_shard(pipeline),
+        "is_single_shard": is_single_shard(asked.pipeline),
     }
 
 

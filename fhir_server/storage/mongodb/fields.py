@@ -3,7 +3,7 @@
 A document of `resource` is the current version: `_id` Type/id, `t` type, `i` id, `v` version, `u` instant in
 microseconds, `z` whether it is deleted, `d` depositor, `o` order of creation, `b` content; and what is searched:
 
-- `c`: the shard key, see `shard_of`;
+- `c`: the shard key, see `shard_of`, and `p`: the keys of all patients that are referred to;
 - `r`: the rows by `family_parameter`, each a document of its columns (COLUMNS);
 - `g`: the rows of composites by element, so that one `$elemMatch` asks for a whole element;
 - `q`: the contained resources, each with `t`, `i`, and its own `r` and `g`;
@@ -13,7 +13,9 @@ microseconds, `z` whether it is deleted, `d` depositor, `o` order of creation, `
 A document of `history` is an older version: `k` Type/id, `y` the instant of its successor, and the fields above to `b`.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -81,6 +83,7 @@ SHOWN: Final[dict[str, int]] = {"_id": 0, **dict.fromkeys((*_VERSION, "c"), 1)}
 """The projection that `version_of` needs; the shard key tells where to look next time."""
 
 
+@lru_cache(maxsize=10_000)
 def row_field(family: int, parameter: str) -> str:
     """Return the name, below `r`, of the rows of a family and parameter."""
     return f"{family}_{parameter.replace('.', '_').replace('$', '~')}"
@@ -98,24 +101,30 @@ def shard_key(reference: str) -> int:
     return int.from_bytes(blake2b(reference.encode(), digest_size=8).digest(), "big", signed=True) or 1
 
 
-def shard_of(resource_type: str, resource_id: str, rows: Iterable[IndexRow]) -> int:
-    """Return the shard key: that of the one patient that is referred to, whatever the parameter; SHARED for several.
-
-    So whoever asks for what refers to a patient, or is in the patient's compartment, asks two values at most.
-    """
+def patients_of(resource_type: str, resource_id: str, rows: Iterable[IndexRow]) -> set[str]:
+    """Return the ids of the patients that are referred to, whatever the parameter, or in whose compartment it is."""
     patients = {resource_id} if resource_type == "Patient" else set()
     for row in rows:
         if row[0] == REFERENCE and row[3] == "Patient":
             patients.add(row[4])
         elif row[0] == COMPARTMENT and row[1] == "Patient":
             patients.add(row[3])
+    return patients
+
+
+def shard_of(reference: str, patients: Sequence[int]) -> int:
+    """Return the shard key: that of the one patient; the resource's own without one, SHARED for several.
+
+    So whoever asks for what refers to a patient, or is in the patient's compartment, asks two values at most.
+    """
     if not patients:
-        return shard_key(f"{resource_type}/{resource_id}")
-    return shard_key(f"Patient/{patients.pop()}") if len(patients) == 1 else SHARED
+        return shard_key(reference)
+    return patients[0] if len(patients) == 1 else SHARED
 
 
 def fields_of(resource_type: str, resource_id: str, rows: Sequence[IndexRow]) -> Document:
-    """Return the fields that rows make: `c`, and those of r, g, q, x, n, w, e that there is something for."""
+    """Return the fields that rows make: `c`, and those of p, r, g, q, x, n, w, e that there is something for."""
+    patients = sorted(shard_key(f"Patient/{patient}") for patient in patients_of(resource_type, resource_id, rows))
     own = list(dict.fromkeys(rows))
     contained = [row for row in own if row[0] == CONTAINED]
     words: list[str] = []
@@ -123,15 +132,20 @@ def fields_of(resource_type: str, resource_id: str, rows: Sequence[IndexRow]) ->
         if row[0] == TEXT:
             words += [f"{row[1]}>", *(f"{row[1]}>{word}" for word in dict.fromkeys(row[3].split()))]
     parts = {
+        "p": patients,
         **_listed(own),
         "q": [{"t": row[1], "i": row[3], **_listed(row[4])} for row in contained],
         "x": sorted({*_keys(own), *(key for row in contained for key in _contained_keys(row))}),
-        "n": [{"k": row_field(row[0], row[1]), "l": row[3], "h": row[4]} for row in own if row[0] in INTERVALS],
+        "n": [
+            {"k": row_field(row[0], row[1]), "l": finite(row[3]), "h": finite(row[4])}
+            for row in own
+            if row[0] in INTERVALS
+        ],
         "w": words,
         "e": any(row[0] == RELATION for row in own),
     }
     fields = {name: part for name, part in parts.items() if part}
-    return {"c": shard_of(resource_type, resource_id, rows), **fields}
+    return {"c": shard_of(f"{resource_type}/{resource_id}", patients), **fields}
 
 
 def _listed(rows: Iterable[IndexRow]) -> Document:
@@ -161,8 +175,18 @@ def _keys(rows: Iterable[IndexRow]) -> set[str]:
     return {_key(row) for row in rows if row[0] in KEYED}
 
 
+_GREATEST: Final = sys.float_info.max
+
+
+def finite(value: Any) -> Any:
+    """Return the value, the greatest or smallest float instead of an infinity: a cursor, which is JSON, has none."""
+    if not isinstance(value, float) or -_GREATEST <= value <= _GREATEST:
+        return value
+    return _GREATEST if value > 0 else -_GREATEST
+
+
 def _shown(row: IndexRow) -> Document:
-    shown = dict(zip(_NAMES[row[0]], row[3:], strict=True))
+    shown = dict(zip(_NAMES[row[0]], map(finite, row[3:]), strict=True))
     if row[0] == REFERENCE and row[3]:
         shown["k"] = f"{row[3]}/{row[4]}"
     return shown

@@ -34,7 +34,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
     "resource": (
         # The order of creation is also what tells one resource from the next page's.
         _index("o", unique=True),
-        _index("c t o"),
+        _index("p t o", partialFilterExpression={"p": {"$exists": True}}),
         _index("t o"),
         _index("x t o"),
         _index("t u o"),

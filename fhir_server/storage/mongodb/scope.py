@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -11,13 +10,23 @@ from fhir_server.storage.mongodb.connection import SNAPSHOT_READS, ClientSession
 from fhir_server.storage.mongodb.fields import Document
 
 Part = tuple[Collection, list[Document]]
-Recorder = Callable[[str, Any], None]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question: the collection, the pipeline, and the index that it is answered from, None for any."""
+
+    collection: str
+    pipeline: list[Document]
+    index: str | None = None
+
+
+Recorder = Callable[[Asked], None]
 
 
 class Scope(msgspec.Struct, frozen=True):
     """A store's way to ask; `session` is that of the transaction, None outside one.
 
-    `recorder`, when there is one, is told each question: the collection and the pipeline.
+    `recorder`, when there is one, is told each question.
     """
 
     connection: Connection
@@ -37,13 +46,14 @@ class Scope(msgspec.Struct, frozen=True):
         """Return the document that a query names, or None."""
         return await collection.find_one(query, shown, session=self.session)
 
-    async def many(self, collection: Collection, pipeline: list[Document]) -> list[Document]:
-        """Return the documents of a pipeline, all of one moment."""
+    async def many(self, collection: Collection, pipeline: list[Document], index: str | None = None) -> list[Document]:
+        """Return the documents of a pipeline, all of one moment; from the index of this name, if there is one."""
         if self.recorder is not None:
-            self.recorder(collection.name, pipeline)
+            self.recorder(Asked(collection.name, pipeline, index))
         if self.session is None:
             collection = collection.with_options(read_concern=SNAPSHOT_READS)
-        cursor = await collection.aggregate(pipeline, session=self.session, allowDiskUse=True)
+        hint: Document = {} if index is None else {"hint": index}
+        cursor = await collection.aggregate(pipeline, session=self.session, allowDiskUse=True, **hint)
         return await cursor.to_list()
 
     async def union(self, first: Part, second: Part, ending: list[Document]) -> list[Document]:

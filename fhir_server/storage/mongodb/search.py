@@ -29,7 +29,7 @@ async def search(scope: Scope, asked: Search) -> Page:
     if asked.limit:
         values = None if place is None else place.values
         pipeline = page(plan, values, asked.limit + 1, link_fields(asked.includes))
-        rows = await scope.many(scope.connection.resource, pipeline)
+        rows = await scope.many(scope.connection.resource, pipeline, plan.index)
     has_more = len(rows) > asked.limit
     rows = rows[: asked.limit]
     count = None
@@ -53,7 +53,7 @@ async def _plan(scope: Scope, resource_type: str, condition: Condition, asked: S
 
 
 async def _count(scope: Scope, plan: Plan) -> int:
-    counted = await scope.many(scope.connection.resource, total(plan))
+    counted = await scope.many(scope.connection.resource, total(plan), plan.index)
     return int(counted[0]["n"]) if counted else 0
 
 

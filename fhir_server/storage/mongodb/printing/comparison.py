@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fhir_server.foundation.operation_outcome import TooCostly
 from fhir_server.search.condition import Compare, Test
-from fhir_server.storage.mongodb.fields import SHORT, Document, row_field
+from fhir_server.storage.mongodb.fields import SHORT, Document, finite, row_field
 
 NOTHING: Final[Document] = {"$alwaysFalse": 1}
 EVERYTHING: Final[Document] = {}
@@ -56,14 +56,14 @@ def _word(key: str) -> Any:
 def operation(operator: str, value: Any) -> Document:
     """Return the comparison of a column that every row has."""
     if operator == "in":
-        return {"$in": list(value)}
+        return {"$in": [finite(one) for one in value]}
     if operator == "prefix":
         return _prefix(value)
     if operator == "suffix":
         return {"$regex": f"{_pattern(value)}\\z"} if value else {"$exists": True}
     if operator == "contains":
         return {"$regex": _pattern(value)} if value else {"$exists": True}
-    return {_SIGNS[operator]: value}
+    return {_SIGNS[operator]: finite(value)}
 
 
 def tests_of(tests: tuple[Test, ...], field: str) -> Document:

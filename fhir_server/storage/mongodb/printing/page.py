@@ -14,7 +14,7 @@ from fhir_server.storage.mongodb.fields import SHOWN, Document, row_field
 from fhir_server.storage.mongodb.printing.comparison import NOTHING, both
 from fhir_server.storage.mongodb.printing.condition import Printer, holds, matching
 from fhir_server.storage.mongodb.printing.ordering import follows, key_names, key_stages, order
-from fhir_server.storage.mongodb.printing.start import start
+from fhir_server.storage.mongodb.printing.start import index_of, start
 from fhir_server.storage.store import Include, Sort
 
 
@@ -29,6 +29,16 @@ class Plan(msgspec.Struct, frozen=True):
     now: int
     sorts: tuple[Sort, ...] = ()
     known: Document = msgspec.field(default_factory=dict)
+
+    @property
+    def start(self) -> Document:
+        """Return the query that the search starts from."""
+        return self.known or start(self.resource_type, self.condition)
+
+    @property
+    def index(self) -> str | None:
+        """Return the name of the index that answers it."""
+        return index_of(self.start)
 
 
 def page(plan: Plan, values: Sequence[Any] | None, limit: int, fields: Iterable[str]) -> list[Document]:
@@ -52,8 +62,7 @@ def total(plan: Plan) -> list[Document]:
 
 def _found(plan: Plan) -> list[Document]:
     asked = {"t": plan.resource_type} if plan.resource_type else {}
-    begun = plan.known or start(plan.resource_type, plan.condition)
-    return matching(plan.now, plan.condition, {**asked, "z": False}, begun)
+    return matching(plan.now, plan.condition, {**asked, "z": False}, plan.start)
 
 
 def link_fields(includes: Iterable[Include]) -> list[str]:

@@ -7,8 +7,6 @@ Choice: one start, of the part that is expected to find least (see `rank`): the 
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from fhir_server.search.condition import Compare, Condition, Contains, Identity, Near, Or, Same, Test
 from fhir_server.search.index_row import COMPARTMENT, POSITION, REFERENCE, TEXT
 from fhir_server.storage.mongodb.fields import (
@@ -30,49 +28,44 @@ from fhir_server.storage.rank import NEVER, parts, rank, within_contained
 PATIENTS_MAXIMUM: Final = 100
 """Of more patients, the shards are not named: all are asked."""
 
-
-class Patients(msgspec.Struct, frozen=True):
-    """Some patients by their ids, and a query that only what several patients share must pass as well."""
-
-    ids: frozenset[str]
-    shared: Document
-
-    @property
-    def query(self) -> Document:
-        """Return the query for all that refers to one of the patients; every part of it names shards."""
-        keys = sorted(shard_key(f"Patient/{patient}") for patient in self.ids)
-        own = {"c": keys[0] if len(keys) == 1 else {"$in": keys}}
-        return {"$or": [own, {"c": SHARED, **self.shared}]}
+_INDEXES: Final = {"_id": "_id_", "p": "p_t_o", "x": "x_t_o", "n": "n.k_n.l_n.h", "w": "w_t"}
+"""The index of each field that a start asks; the engine, left alone, may walk all resources of a type in order."""
 
 
 def start(resource_type: str, condition: Condition) -> Document:
     """Return the query that an index answers, empty when the condition names nothing that is indexed."""
     patients = patients_of(resource_type, condition)
-    if patients is None or len(patients.ids) > PATIENTS_MAXIMUM:
+    if patients is None or len(patients) > PATIENTS_MAXIMUM:
         return _of_best(resource_type, condition)
     best = min(parts(condition), key=rank)
-    return both(patients.query, _of_best(resource_type, best) if isinstance(best, Identity) else {})
+    return {**of_patients(patients), **(_of_best(resource_type, best) if isinstance(best, Identity) else {})}
 
 
-def patients_of(resource_type: str, condition: Condition) -> Patients | None:
-    """Return the patients that the condition asks for, or None when it may hold for others' resources."""
+def index_of(query: Document) -> str | None:
+    """Return the name of the index that a start is answered from, None when that is left to the engine."""
+    return next((name for field, name in _INDEXES.items() if field in query), None)
+
+
+def of_patients(patients: frozenset[str]) -> Document:
+    """Return the query for all that refers to one of the patients: `c` names the shards, `p` the place within them."""
+    keys = sorted(shard_key(f"Patient/{patient}") for patient in patients)
+    return {"c": {"$in": [*keys, SHARED]}, "p": keys[0] if len(keys) == 1 else {"$in": keys}}
+
+
+def patients_of(resource_type: str, condition: Condition) -> frozenset[str] | None:
+    """Return the ids of the patients that the condition asks for, or None when it may hold for others' resources."""
     found = [named for named in (_patients(resource_type, part) for part in parts(condition)) if named is not None]
-    return min(found, key=lambda named: len(named.ids)) if found else None
+    return min(found, key=len) if found else None
 
 
-def _patients(resource_type: str, condition: Condition) -> Patients | None:
+def _patients(resource_type: str, condition: Condition) -> frozenset[str] | None:
     if isinstance(condition, Or):
         each = [patients_of(resource_type, part) for part in condition.conditions]
         known = [named for named in each if named is not None]
-        if not known or len(known) < len(each):
-            return None
-        return Patients(frozenset().union(*(one.ids for one in known)), {"$or": [one.shared for one in known]})
-    if isinstance(condition, Identity) and resource_type == "Patient":
-        return Patients(frozenset(condition.resource_ids), _identity(resource_type, condition))
-    ids = _patient_ids(condition) if isinstance(condition, Compare) else None
-    if ids is None or not isinstance(condition, Compare):
-        return None
-    return Patients(ids, _compare(resource_type, condition))
+        return frozenset().union(*known) if known and len(known) == len(each) else None
+    if isinstance(condition, Identity):
+        return frozenset(condition.resource_ids) if resource_type == "Patient" else None
+    return _patient_ids(condition) if isinstance(condition, Compare) else None
 
 
 def _patient_ids(condition: Compare) -> frozenset[str] | None:

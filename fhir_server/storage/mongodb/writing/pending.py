@@ -13,7 +13,7 @@ from fhir_server.search.index_row import IndexRow
 from fhir_server.storage.mongodb.connection import ClientSession, Connection
 from fhir_server.storage.mongodb.fields import Document, document_of, fields_of, relations_of
 
-_INDEXED: Final = ("c", "r", "g", "q", "x", "n", "w", "e")
+_INDEXED: Final = ("c", "p", "r", "g", "q", "x", "n", "w", "e")
 _REPLACED: Final = ("v", "u", "z", "b")
 
 
