@@ -40,7 +40,10 @@ def terminology_import(
 
 @terminology.command("list")
 def terminology_list(data: Data = None, config: Config = None) -> None:
-    """List the large code systems that were imported."""
+    """List the large code systems that were imported.
+
+    Each is a file in DATA/terminology: delete it to remove the code system.
+    """
     from fhir_server.commands.terminology import importing as verb
 
     with refusals_told():

@@ -12,6 +12,7 @@ from fhir_server.foundation.parameters import Part, parts
 from fhir_server.foundation.structure import ABSTRACT_TYPES, DATA_TYPES, RESOURCE_TYPES
 from fhir_server.interactions.request import Runtime
 from fhir_server.operations.terminology.answering import terminology_of
+from fhir_server.validation.narrative import check_narrative
 
 _TYPES: Final = RESOURCE_TYPES | DATA_TYPES | ABSTRACT_TYPES
 
@@ -25,6 +26,7 @@ def surroundings(variables: Part, runtime: Runtime, steps: int) -> fhirpath.Cont
         member_of=asked.member_of,
         conforms_to=asked.conforms_to,
         subsumes=asked.subsumes,
+        checks_html=lambda text: check_narrative(text) is None,
         variables={part["name"]: _variable(part) for part in parts(variables)},
         steps=steps,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from fhir_server.foundation.canonical_index import version_order
 from fhir_server.terminology.tables.file import SUFFIX, Table, UnreadableTable
 from fhir_server.terminology.tables.tabled import TabledCodeSystem
 
@@ -35,7 +36,9 @@ class Tables:
         self.refresh()
         url, _, version = canonical.partition("|")
         versions = self._systems.get(url, {})
-        return versions.get(version) if version else versions[max(versions)] if versions else None
+        if version:
+            return versions.get(version)
+        return versions[max(versions, key=version_order)] if versions else None
 
     def systems(self) -> Iterator[dict[str, Any]]:
         """Yield the CodeSystem resource, without concepts, of each table."""

@@ -73,6 +73,7 @@ def told(part: dict[str, Any]) -> tuple[str, Any, str]:
         ("2 days", ("Quantity", {"value": 2, "unit": "days"}, "")),
         ("$this", ("Patient", PATIENT, "Patient")),
         ("%a & %resource.id", ("string", "v1", "")),
+        ("'<script/>'.htmlChecks()", ("boolean", False, "")),
     ],
 )
 async def test_an_item_has_its_type_and_its_place(results: Evaluate, expression: str, expected: Any) -> None:
