@@ -41,7 +41,11 @@ def own_parameters() -> Parameters:
 
 
 async def publish(runtime: Runtime) -> None:
-    """Store the definitions under their ids, those alone that are new or changed since the last start."""
+    """Store the definitions under their ids, those alone that are new or changed since the last start.
+
+    They are ours, and no profile holds them: nothing waits for the definitions of the store.
+    """
+    runtime = replace(runtime, canonicals=None, profiling=None)
     for resource in definitions():
         resource_type, resource_id = resource["resourceType"], resource["id"]
         stored = await runtime.store.read(resource_type, resource_id)
