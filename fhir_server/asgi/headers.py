@@ -3,6 +3,7 @@
 Spec: http.html#mime-type, http.html#prefer, http.html#concurrency
 """
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -47,6 +48,17 @@ ALWAYS_SENT: Final = (
     (b"vary", b"Accept, Accept-Encoding, Authorization, Prefer, Origin"),
 )
 OFFERED: Final = "The server speaks application/fhir+json and application/fhir+xml, of fhirVersion 4.0, in UTF-8."
+
+
+def by_name(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name; the values of those that come twice are one list, as RFC 9110 (5.3) has it."""
+    named = dict(headers)
+    if len(named) < len(headers):
+        listed: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            listed.setdefault(name, []).append(value)
+        named = {name: b", ".join(values) for name, values in listed.items()}
+    return named
 
 
 @lru_cache(maxsize=512)

@@ -13,6 +13,7 @@ import msgspec
 from fhir_server.access.grant import Grant
 from fhir_server.asgi.answer import Manner
 from fhir_server.asgi.headers import (
+    FORM,
     JSON,
     NATIVE,
     XML,
@@ -101,7 +102,10 @@ def needs_body(call: Call) -> bool:
 def understand(call: Call, grant: Grant, manner: Manner, limits: Limits) -> Request:
     """Return the Request that the call means. Raises BadRequest, Unparsable and UnsupportedMediaType."""
     route, get = call.route, call.headers.get
+    of_address = call.parameters
     resource, content = _read_body(call, limits) if call.body else (None, b"")
+    if call.parameters is not of_address:
+        choose_form(manner, call)  # A form can say _format too.
     wanted, is_lenient = preferences(get(b"prefer", b""))
     since = get(b"if-modified-since")
     criteria = get(b"if-none-exist")
@@ -139,6 +143,8 @@ def _read_body(call: Call, limits: Limits) -> tuple[dict[str, Any] | None, bytes
         return _binary(call, content_type), b""
     is_operation = route.interaction[0] == "$"
     form = _form_of(route, content_type)
+    if route.interaction == "search" and form is not FORM:
+        raise UnsupportedMediaType("A search is posted as application/x-www-form-urlencoded.")
     if form is JSON or form is NATIVE:
         return None, call.body
     if form is XML:

@@ -15,6 +15,7 @@ from fhir_server.asgi.body import Disconnected, Receive, read_body
 from fhir_server.asgi.cors import Origins, OriginsOf
 from fhir_server.asgi.deadline import Deadline
 from fhir_server.asgi.encoding import compress, decompress
+from fhir_server.asgi.headers import by_name
 from fhir_server.asgi.health import Health
 from fhir_server.asgi.lifespan import Beside, Life, Pulse, lifespan
 from fhir_server.asgi.router import Call, accept_refusal, choose_form, decode_parameters, needs_body, understand
@@ -130,7 +131,7 @@ class Exchange:
         self.scope = scope
         self.receive = receive
         self.path = path
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = by_name(scope["headers"])
         self.manner = Manner(request_id(self.headers, api.runtime), api.base_url)
 
     async def reply(self) -> Answer:

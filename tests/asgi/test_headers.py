@@ -2,7 +2,17 @@
 
 import pytest
 
-from fhir_server.asgi.headers import FORM, JSON, NATIVE, XML, body_format, negotiate, negotiate_binary, preferences
+from fhir_server.asgi.headers import (
+    FORM,
+    JSON,
+    NATIVE,
+    XML,
+    body_format,
+    by_name,
+    negotiate,
+    negotiate_binary,
+    preferences,
+)
 from fhir_server.foundation.operation_outcome import NotAcceptable, UnsupportedMediaType
 
 
@@ -109,3 +119,12 @@ def test_preferences() -> None:
     assert preferences(b"return=minimal") == ("minimal", False)
     assert preferences(b"handling=lenient; return=OperationOutcome") == ("OperationOutcome", True)
     assert preferences(b"respond-async, handling=strict, return=everything") == ("", False)
+
+
+@pytest.mark.spec("http.html#prefer")
+def test_headers_that_come_twice_are_one_list() -> None:
+    sent = [(b"prefer", b"return=minimal"), (b"accept", b"text/html"), (b"prefer", b"handling=lenient"), (b"a", b"1")]
+    headers = by_name([*sent, (b"accept", b"application/fhir+xml")])
+    assert preferences(headers[b"prefer"]) == ("minimal", True)
+    assert negotiate(headers[b"accept"], "") == XML
+    assert headers[b"a"] == b"1"

@@ -198,8 +198,8 @@ async def test_cors_known_origins_only(client: httpx.AsyncClient) -> None:
     assert asked.status_code == 204
     assert "PUT" in asked.headers["access-control-allow-methods"]
     assert asked.headers["access-control-allow-origin"] == known["Origin"]
-    assert (await client.get("metadata", headers=known)).headers["access-control-allow-origin"] == known["Origin"]
-    other = await client.get("metadata", headers={"Origin": "https://evil.example.fr"})
+    assert (await client.get("Patient/nobody", headers=known)).headers["access-control-allow-origin"] == known["Origin"]
+    other = await client.get("Patient/nobody", headers={"Origin": "https://evil.example.fr"})
     assert "access-control-allow-origin" not in other.headers
 
 
@@ -312,10 +312,12 @@ async def test_cors_registered_clients_may_call(api: Api) -> None:
     transport = httpx.ASGITransport(fhir_api(replace(api, origins_of=origins_of)))
     async with httpx.AsyncClient(transport=transport, base_url=f"{ORIGIN}/fhir/") as client:
         for origin in ("https://carnet.example.fr", "https://app.example.fr"):
-            answered = await client.get("metadata", headers={"Origin": origin})
+            answered = await client.get("Patient/nobody", headers={"Origin": origin})
             assert answered.headers["access-control-allow-origin"] == origin
-        other = await client.get("metadata", headers={"Origin": "https://evil.example.fr"})
+        other = await client.get("Patient/nobody", headers={"Origin": "https://evil.example.fr"})
         assert "access-control-allow-origin" not in other.headers
+        public = await client.get("metadata", headers={"Origin": "https://evil.example.fr"})
+        assert public.headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.spec("http.html#summary")
@@ -440,3 +442,22 @@ async def test_binary_resource_is_one_under_any_name_of_json(client: httpx.Async
 async def test_binary_that_is_cut_short_is_refused(client: httpx.AsyncClient, form: str) -> None:
     made = await client.post("Binary", content=b'{"res', headers={"content-type": f"application/fhir+{form}"})
     assert made.status_code == 400
+
+
+@pytest.mark.spec("http.html#search")
+async def test_search_by_post_says_its_format_in_the_form_too(client: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    found = await client.post("Patient/_search", content=b"_format=xml&_pretty=true", headers=headers)
+    assert found.headers["content-type"] == "application/fhir+xml;charset=utf-8"
+    assert b"\n  <type" in found.content
+    refused = await client.post("Patient/_search", content=b"_format=turtle", headers=headers)
+    assert refused.status_code == 406
+
+
+@pytest.mark.spec("http.html#search")
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_search_in_a_bundle_has_no_resource_that_would_be_ignored(client: httpx.AsyncClient, kind: str) -> None:
+    entry = {"request": {"method": "POST", "url": "Patient/_search"}, "resource": {"resourceType": "Parameters"}}
+    answered = await client.post("", json={"resourceType": "Bundle", "type": kind, "entry": [entry]})
+    told = answered.json()["entry"][0]["response"]["status"] if kind == "batch" else str(answered.status_code)
+    assert told == "422"

@@ -213,6 +213,8 @@ LISTS: Final = [
     Row("search", "search of all types", "GET", "?_type=Patient,Device", 200),
     Row("search", "by POST", "POST", "Patient/_search", 200, body=b"gender=female", headers=FORM),
     Row("search", "by POST, of all types", "POST", "_search", 200, body=b"_type=Patient", headers=FORM),
+    Row("search", "by POST, as JSON", "POST", "Patient/_search", 415, "not-supported", b"{}"),
+    Row("search", "by POST, without a body", "POST", "Patient/_search?gender=female", 200),
     Row("search", "by POST, as JSON text", "POST", "Patient/_search", 415, "not-supported", b"x=1", TEXT),
     Row("search", "unknown parameter", "GET", "Patient?nothing=1", 400, "invalid"),
     Row("search", "unknown, lenient", "GET", "Patient?nothing=1", 200, headers={"prefer": "handling=lenient"}),

@@ -136,7 +136,7 @@ def test_formats_patches_and_conditional_interactions(world: World) -> None:
 
 def test_security_and_terminology_say_what_is_so(world: World) -> None:
     assert world.rest["security"]["cors"] is False
-    headers = world.client.get("metadata", headers={"origin": "https://app.example.fr"}).headers
+    headers = world.client.get("Patient/nobody", headers={"origin": "https://app.example.fr"}).headers
     assert "access-control-allow-origin" not in headers
     stated = world.client.get("metadata", params={"mode": "terminology"}).json()
     checked = world.client.post("TerminologyCapabilities/$validate", json=stated).json()

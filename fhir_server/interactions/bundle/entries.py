@@ -108,6 +108,8 @@ def _read_entry(index: int, element: Any, outer: Request) -> Entry:
     resource = element.get("resource")
     if resource is not None and not isinstance(resource, dict):
         raise Unprocessable("resource is an object.", code="structure")
+    if resource is not None and found.interaction == "search":
+        raise Unprocessable("A search of a Bundle has its parameters in the url, and no resource.", code="structure")
     criteria = asked.get("ifNoneExist")
     request = Request(
         interaction=found.interaction,
