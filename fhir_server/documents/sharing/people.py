@@ -8,10 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.access.authors import IDENTITY
+from fhir_server.access.decision import decide
+from fhir_server.access.directory import PROFESSIONAL_TYPES
 from fhir_server.documents.feeding import Feeding
-from fhir_server.documents.identities import find_known, national_identifiers
+from fhir_server.documents.identities import INS_ROOTS, find_known, national_identifiers
 from fhir_server.documents.sharing.submission import Part, Problems, Submission, placed, values_at
-from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.foundation.operation_outcome import FhirError, Forbidden
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.links import Links
@@ -29,6 +31,10 @@ def stored_of(reference: Resource) -> Resource:
             return dict(extension["valueReference"])
     plain = {name: reference[name] for name in ("reference", "identifier", "display") if name in reference}
     return {name: value for name, value in plain.items() if not str(value).startswith("#")}
+
+
+def _names_ins(name: str, value: str) -> bool:
+    return name == "identifier" and value.partition("|")[0] in INS_ROOTS
 
 
 class People:
@@ -85,9 +91,12 @@ class People:
         return changed
 
     async def resolve(self, part: Part) -> None:
-        """Link the conditional references of a part (`Organization?identifier=...`), or note what matches nothing."""
+        """Link the conditional references of a part (`Organization?identifier=...`), or note what matches nothing.
+
+        Subjects and related documents are found elsewhere.
+        """
         links = Links(self._feeding.links)
-        links.relink(part.resource)
+        links.relink({name: value for name, value in part.resource.items() if name not in ("subject", "relatesTo")})
         for reference in sorted(links.conditional):
             if reference in self._feeding.links:
                 continue
@@ -108,6 +117,8 @@ class People:
                 "required",
             )
             return
+        if await find_known(self._feeding.finding, part.resource) is None:
+            decide(self._feeding.request.grant, "create", "Patient")
         await self._feeding.share(part.full_url, part.resource)
 
     async def _find(self, subject: Resource) -> Version | None:
@@ -128,12 +139,24 @@ class People:
         return await find_known(self._feeding.finding, {"resourceType": "Patient", "identifier": [identifier]})
 
     async def _match(self, reference: str) -> Version | None:
+        """Return what a conditional reference names.
+
+        Identities are matched beyond the caller's decision, as feeding does; anything else only within it, or a search
+        in a reference would tell what the caller may not know.
+        """
         named = parse_reference(reference, (self._feeding.request.base_url,))
         if named.base_url:
             return None
-        finding = self._feeding.finding
-        asked = msgspec.structs.replace(finding.request, resource_type=named.target_type)
-        return await find_match(asked, finding.transaction, finding.runtime, criteria_of(named.query))
+        feeding, criteria = self._feeding, criteria_of(named.query)
+        is_identity = named.target_type in PROFESSIONAL_TYPES or (
+            named.target_type == "Patient" and all(_names_ins(name, value) for name, value in criteria)
+        )
+        asker = feeding.finding.request if is_identity else feeding.request
+        asked = msgspec.structs.replace(asker, resource_type=named.target_type)
+        try:
+            return await find_match(asked, feeding.transaction, feeding.runtime, criteria)
+        except Forbidden:
+            return None
 
     def _compare_source(self, part: Part, patient: Version) -> None:
         """Note a contained source patient whose INS is not that of the record: one of the two is somebody else."""

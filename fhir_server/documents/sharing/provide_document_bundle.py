@@ -24,6 +24,7 @@ from fhir_server.interactions.bundle.entries import Entry, elements_of, in_entry
 from fhir_server.interactions.bundle.envelope import STATUS_TEXTS
 from fhir_server.interactions.read import read
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.write import aside
 from fhir_server.validation.validate import validate
 
 Resource = dict[str, Any]
@@ -38,15 +39,18 @@ async def provide_document_bundle(request: Request, runtime: Runtime) -> Respons
 
     Raises Unprocessable with every problem, each at its `Bundle.entry[n]`, and what `publish` raises.
     """
-    bundle = request.resource or {}
-    gathered = Gathering(request)
-    for index, element in enumerate(elements_of(request)):
-        gathered.take(read_entry(index, element, request))
-    submission = gathered.submission(bundle)
+    entries, submission = await aside(_gathered, request, runtime)
     published = await publish(request, runtime, submission)
-    answered = [await _answer(request, runtime, entry, published) for entry in gathered.entries]
+    answered = [await _answer(request, runtime, entry, published) for entry in entries]
     content = {"resourceType": "Bundle", "type": "transaction-response", "entry": answered}
     return Response(200, fhir_json.format(content))
+
+
+def _gathered(request: Request, runtime: Runtime) -> tuple[list[Entry], Submission]:
+    gathering = Gathering(request)
+    for index, element in enumerate(elements_of(request)):
+        gathering.take(read_entry(index, element, request))
+    return gathering.entries, gathering.submission(request.resource or {})
 
 
 class Gathering:

@@ -232,7 +232,8 @@ class Publishing(Feeding):
             "resourceType": "Binary",
             "contentType": document.media_type or attachment["contentType"],
             "securityContext": {"reference": reference},
-            "data": b64encode(document.content).decode(),
+            # The text of the client's own Binary is kept as it came: large ones are not encoded again in here.
+            "data": document.holder.resource["data"] if document.holder else b64encode(document.content).decode(),
         }
         return await self._as_it_is(binary, holder)
 

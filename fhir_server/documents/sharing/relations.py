@@ -108,7 +108,8 @@ class Relations:
         if named.target_type == "DocumentReference" and named.kind == "relative":
             found = await transaction.read("DocumentReference", named.target_id)
         elif named.target_type == "DocumentReference" and named.kind == "conditional" and not named.base_url:
-            asked = msgspec.structs.replace(finding.request, resource_type="DocumentReference")
+            # Within the caller's decision: criteria would tell of documents that he may not know.
+            asked = msgspec.structs.replace(self._feeding.request, resource_type="DocumentReference")
             found = await find_match(asked, transaction, finding.runtime, criteria_of(named.query))
         elif not target.get("reference") and target.get("identifier", {}).get("value"):
             stored = await finding.document(target["identifier"])

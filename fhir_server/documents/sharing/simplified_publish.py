@@ -11,6 +11,7 @@ from fhir_server.documents.sharing.publishing import publish
 from fhir_server.documents.sharing.submission import Document, Part, Problems, Submission, values_at
 from fhir_server.foundation.operation_outcome import Unprocessable
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.interactions.write import aside
 
 PLACE = "DocumentReference"
 
@@ -20,9 +21,25 @@ async def simplified_publish(request: Request, runtime: Runtime) -> Response:
 
     Raises what `publish` raises; Unprocessable when there is no document in it.
     """
-    resource: dict[str, Any] = request.resource or {}
     if request.if_none_exist is not None:
         raise Unprocessable("A simplified publish is not conditional: a uniqueId that is known is refused.")
+    published = await publish(request, runtime, await aside(_submission, request, runtime))
+    response = published.responses[PLACE]
+    assert response.version is not None
+    is_minimal = request.prefer_return == "minimal"
+    return Response(
+        201,
+        b"" if is_minimal else response.version.content,
+        version_id=response.version_id,
+        last_updated=response.last_updated,
+        location=response.location,
+        version=response.version,
+    )
+
+
+def _submission(request: Request, runtime: Runtime) -> Submission:
+    """Return the submission of one document that the DocumentReference is."""
+    resource: dict[str, Any] = request.resource or {}
     problems = Problems()
     attachment: dict[str, Any] = next(iter(values_at(resource, "content.attachment")), {})
     place = f"{PLACE}.content[0].attachment"
@@ -36,15 +53,4 @@ async def simplified_publish(request: Request, runtime: Runtime) -> Response:
     problems.check()
     document = Document(Part(resource, PLACE), content, str(attachment.get("contentType", "")))
     level = claimed_level(resource["meta"]["profile"], DOCUMENTS)
-    published = await publish(request, runtime, Submission(level, Part({}, "List"), (document,)))
-    response = published.responses[PLACE]
-    assert response.version is not None
-    is_minimal = request.prefer_return == "minimal"
-    return Response(
-        201,
-        b"" if is_minimal else response.version.content,
-        version_id=response.version_id,
-        last_updated=response.last_updated,
-        location=response.location,
-        version=response.version,
-    )
+    return Submission(level, Part({}, "List"), (document,))

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fhir_server.access.grant import OPEN
+from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Runtime
 from fhir_server.storage.store import History
@@ -16,6 +17,7 @@ from tests.documents.conftest import BIOLOGY, LABORATORY, OTHER
 from tests.documents.sharing.conftest import Ask, Provide, location
 from tests.documents.sharing.submissions import (
     INS,
+    NUMBER,
     OTHER_NUMBER,
     Resource,
     binary,
@@ -336,3 +338,38 @@ async def test_patients_are_not_changed_by_a_submission(provide: Provide, record
     with pytest.raises(FhirError) as refused:
         await provide(asked, OPEN)
     assert refused.value.issues[0].expression == ("Bundle.entry[3].resource",)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Patient?family=PATIENT", f"Patient?identifier={INS}|{NUMBER}&gender=female", "Patient?birthdate=1979-03-28"],
+)
+async def test_a_search_in_a_reference_tells_nothing_of_people(provide: Provide, record: str, subject: str) -> None:
+    """The laboratory sees no patient: only an INS, which it knows, names one for it."""
+    asked = submission()
+    for index in (0, 1):
+        asked["entry"][index]["resource"]["subject"] = {"reference": subject}
+    with pytest.raises(FhirError) as refused:
+        await provide(asked)
+    assert {issue.details for issue in refused.value.issues} == {"XDSUnknownPatientId"}
+
+
+async def test_a_search_in_a_relation_tells_nothing_of_documents(provide: Provide, record: str) -> None:
+    for number in (1, 2):
+        await provide(submission(f"1.2.250.1.999.{number}", b"%PDF" + bytes([48 + number])))
+    for criteria in ("status=current", "identifier=urn:ietf:rfc:3986|urn:oid:1.2.250.1.999.1"):
+        relation = [{"code": "appends", "target": {"reference": f"DocumentReference?{criteria}"}}]
+        with pytest.raises(FhirError) as refused:
+            await provide(submission("1.2.250.1.999.3", relatesTo=relation), OTHER)
+        assert refused.value.issues[0].code == "not-found"
+
+
+async def test_who_may_not_make_patients_brings_none(provide: Provide, record: str, runtime: Runtime) -> None:
+    narrow = msgspec.structs.replace(LABORATORY, scopes=parse_scopes("system/List.c system/DocumentReference.c"))
+    asked = submission()
+    asked["entry"].append(entry(7, patient("180015912300999")))
+    before = await state(runtime)
+    with pytest.raises(FhirError) as refused:
+        await provide(asked, narrow)
+    assert refused.value.status == 403
+    assert await state(runtime) == before
