@@ -5,6 +5,8 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.htm
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from fhir_server.access.grant import Scope
 from fhir_server.access.scopes import covers, format_scope, format_scope_version_1, parse_scopes
 from fhir_server.foundation.operation_outcome import BadRequest
@@ -17,18 +19,20 @@ LASTING_SCOPES = ("offline_access", "online_access")
 _OTHER_SCOPES = (*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES)
 
 SCOPES_OF_USERS = {
-    "patient": parse_scopes("patient/*.cruds"),
-    "representative": parse_scopes("patient/*.cruds"),
+    "patient": parse_scopes("patient/*.cruds user/*.cruds"),
+    "representative": parse_scopes("patient/*.cruds user/*.cruds"),
     "professional": parse_scopes("user/*.cruds"),
     "operator": (),
     "system": parse_scopes("system/*.cruds"),
 }
-"""The most that each kind of caller may get. Choice: a patient reaches his record through `patient/`, a professional
-his patients' through `user/`; an operator only says who he is. Policy and consent then judge each request. With a
-patient in context `patient/` narrows him to that record."""
+"""The most that each kind of caller may get. Choice: a patient's `user/` is what he may see himself, his record, and is
+left out where `patient/` says the same; a professional reaches his patients' records through `user/`, and with a
+patient in context `patient/` narrows him to that record; an operator only says who he is. Policy and consent then
+judge each request."""
 
 _WITH_PATIENT = parse_scopes("user/*.cruds patient/*.cruds")
 _URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"
+_OF_ONE_RECORD = ("patient", "representative")
 _DEFAULT_CONTEXTS: dict[str, tuple[str, ...]] = {
     "patient": ("launch/patient",),
     "representative": ("launch/patient",),
@@ -54,7 +58,7 @@ def granted_scopes(
         others = [word for word in others if word not in LASTING_SCOPES]
     is_narrowed = user_kind == "professional" and "launch/patient" in kept
     most = _WITH_PATIENT if is_narrowed else SCOPES_OF_USERS[user_kind]
-    granted = (*others, *_resource_scopes(words, client, most))
+    granted = (*others, *_resource_scopes(words, client, most, has_one_record=user_kind in _OF_ONE_RECORD))
     if not granted:
         raise OAuthRefusal("invalid_scope", "None of the scopes can be granted to this client for this user.")
     return granted
@@ -86,13 +90,28 @@ def is_version_1(word: str) -> bool:
     return word.endswith((".read", ".write", ".*"))
 
 
-def _resource_scopes(words: list[str], client: Client, most: tuple[Scope, ...]) -> tuple[str, ...]:
+def _resource_scopes(
+    words: list[str], client: Client, most: tuple[Scope, ...], *, has_one_record: bool
+) -> tuple[str, ...]:
     asked = _parse([word for word in words if "/" in word and word not in CONTEXT_SCOPES])
     allowed = parse_scopes(" ".join(client.scopes))
     granted = covers(covers(asked, allowed), most)
+    if has_one_record:
+        granted = _told_once(granted)
     literal = {scope: word for word in words for scope in parse_scopes(word)}
     prefers_version_1 = any(is_version_1(word) for word in literal.values())
     return tuple(literal.get(scope) or _format(scope, prefers_version_1) for scope in granted)
+
+
+def _told_once(granted: tuple[Scope, ...]) -> tuple[Scope, ...]:
+    """Return what a person who has one record is asked: no `user/` scope that a `patient/` scope covers."""
+    of_patient = tuple(scope for scope in granted if scope.context == "patient")
+
+    def is_covered(scope: Scope) -> bool:
+        same = replace(scope, context="patient")
+        return scope.context == "user" and covers((same,), of_patient) == (same,)
+
+    return tuple(scope for scope in granted if not is_covered(scope))
 
 
 def _words(asked: str) -> list[str]:

@@ -11,6 +11,9 @@ import httpx
 import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from fhirclient import client as smart
+from fhirclient.models.patient import Patient
+from fhirclient.server import FHIRNotFoundException
 from joserfc.jwk import ECKey
 
 from tests.end_to_end.browser import Browser
@@ -92,6 +95,22 @@ def test_each_kind_of_app_gets_in(demo: Demo, client_id: str) -> None:
     with app(demo, client_id, "") as session:  # a new one: Authlib would send the same jti again
         again = session.refresh_token(f"{demo.origin}/oauth/token", token["refresh_token"])
         assert again["refresh_token"] != token["refresh_token"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_python_client_of_smart_gets_in(demo: Demo) -> None:
+    back = "http://127.0.0.1:51999/callback"
+    settings = {"app_id": "carnet", "api_base": f"{demo.base}/", "redirect_uri": back}
+    client = smart.FHIRClient(settings={**settings, "scope": "launch/patient openid fhirUser user/*.rs"})
+    with Browser() as browser:
+        browser.open(client.authorize_url)
+        browser.submit(login="ruth", password=demo.password("ruth"))
+        browser.submit(stop_at=back, action="/oauth/consent", button=("decision", "allow"))
+        client.handle_callback(browser.location)
+    assert client.patient_id == "ruth"
+    assert client.patient.birthDate.isostring == "1977-07-14"
+    with pytest.raises(FHIRNotFoundException):
+        Patient.read("dominique", client.server)
 
 
 @pytest.mark.parametrize(
