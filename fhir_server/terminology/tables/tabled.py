@@ -102,18 +102,20 @@ class _Below(Container[str]):
     def __init__(self, system: TabledCodeSystem, table: Table, code: str) -> None:
         self._system = system
         self._table = table
+        self._code = code
         self._top = table.place(code)
         self._asked = 0
-        self._places: set[int] | None = None
+        self._codes: frozenset[str] | None = None
 
     def __contains__(self, code: object) -> bool:
-        place = self._table.place(code) if isinstance(code, str) else None
-        if place is None or self._top is None or place == self._top:
-            return False
+        if self._codes is not None:
+            return code in self._codes
         self._asked += 1
-        if self._places is None and self._asked > _ASKED_UPWARDS:
-            self._places = self._system.walk_down(self._top)
-        return place in self._places if self._places is not None else self._top in self._system.walk_up(place)
+        if self._asked > _ASKED_UPWARDS:
+            self._codes = self._system.descendants(self._code)
+            return code in self._codes
+        place = self._table.place(code) if isinstance(code, str) else None
+        return place is not None and place != self._top and self._top in self._system.walk_up(place)
 
 
 class _Concepts(Mapping[str, Concept]):
