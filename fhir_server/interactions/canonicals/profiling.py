@@ -8,7 +8,7 @@ of the type is accepted. What a Bundle holds is judged when the Bundle itself na
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from fhir_server.foundation.canonical_index import Member
 from fhir_server.foundation.operation_outcome import Issue, Unprocessable
@@ -20,7 +20,6 @@ from fhir_server.validation.profiles.validate import validate_profiles
 from fhir_server.validation.texts import say
 
 Resource = Mapping[str, Any]
-DEFINING: Final = frozenset({"CodeSystem", "StructureDefinition", "ValueSet"})
 
 
 class Profiling:
@@ -35,9 +34,8 @@ class Profiling:
         self._profiles = Profiles(resolve)
 
     def forget(self, members: Collection[Member]) -> None:
-        """Compile anew what was compiled, when a definition among the members changed."""
-        if any(member.resource_type in DEFINING for member in members):
-            self._profiles = Profiles(self._resolve)
+        """Compile anew what was compiled by definitions, some of which changed."""
+        self._profiles = Profiles(self._resolve)
 
     def wanted(self, resource: Resource) -> tuple[str, ...]:
         """Return the profiles that a resource names or that are demanded of its type, mostly none."""

@@ -3,6 +3,7 @@
 Spec: narrative.html#xhtml, narrative.html#id
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 from xml.parsers import expat
@@ -62,7 +63,7 @@ def check_narratives(resource: Place, run: Run) -> None:
             reader.read(place)
     for name, place in {name: place for place, name in reader.foreign}.items():
         run.add("narrative-attribute", place, name)
-    for name in sorted({name for name in reader.names if reader.names.count(name) > 1}):
+    for name in sorted(name for name, count in Counter(reader.names).items() if count > 1):
         run.add("narrative-id", resource, name)
     known = {*reader.names, *reader.anchors, *_contained(resource.value)}
     for link, place in {link: place for place, link in reader.links}.items():

@@ -6,6 +6,8 @@ Spec: questionnaire.html, questionnaire-definitions.html#Questionnaire.item.enab
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from fhir_server import fhirpath
 from fhir_server.fhirpath.values.quantity import from_fhir
 from fhir_server.foundation.operation_outcome import FhirError
@@ -14,6 +16,8 @@ from fhir_server.validation.profiles.run import Run
 
 Item = Mapping[str, Any]
 ENABLING: Final = "enableWhenExpression"
+EXPRESSION_STEPS: Final = 20_000
+"""A form may come with its answers, from anybody: what its expressions may take is little."""
 _ORDERS: Final = {
     ">": "$this > %wanted",
     "<": "$this < %wanted",
@@ -28,6 +32,7 @@ class Form:
     def __init__(self, questionnaire: Mapping[str, Any], root: Place) -> None:
         self.questionnaire = questionnaire
         self.root = root
+        self._within: dict[tuple[int, str], list[Place]] | None = None
         self.items = {str(item.get("linkId")): item for item in walk(questionnaire.get("item", ()))}
 
     def is_enabled(self, item: Item, parent: Place, run: Run) -> bool | None:
@@ -45,8 +50,9 @@ class Form:
     def _evaluated(self, expression: Mapping[str, Any], run: Run) -> bool | None:
         if expression.get("language") != "text/fhirpath":
             return None
+        context = replace(run.context, steps=EXPRESSION_STEPS)
         try:
-            return fhirpath.compile(str(expression.get("expression"))).is_true(node_of(self.root), run.context)
+            return fhirpath.compile(str(expression.get("expression"))).is_true(node_of(self.root), context)
         except FhirError:
             return None
 
@@ -66,14 +72,28 @@ class Form:
 
     def _answers(self, link_id: str, parent: Place) -> Iterator[Place]:
         """Yield the answers of the nearest items of a linkId: beside the item, then further up."""
+        if self._within is None:
+            self._within = {}
+            self._gather(self.root, ())
         here: Place | None = parent
         while here is not None:
-            found = [one for one in _below(here) if one.value.get("linkId") == link_id]
+            found = self._within.get((id(here.value), link_id))
             if found:
                 for one in found:
                     yield from items(one, "answer", "answer")
                 return
             here = here.parent if here is not self.root else None
+
+    def _gather(self, place: Place, above: tuple[int, ...]) -> None:
+        """Note each item under all that it is within, so that finding one takes no search."""
+        assert self._within is not None
+        around = (*above, id(place.value))
+        for item in items(place, "item", "item"):
+            for one in around:
+                self._within.setdefault((one, str(item.value.get("linkId"))), []).append(item)
+            self._gather(item, around)
+            for answer in items(item, "answer", "answer"):
+                self._gather(answer, (*around, id(item.value)))
 
 
 def walk(asked: Sequence[Item]) -> Iterator[Item]:
@@ -81,14 +101,6 @@ def walk(asked: Sequence[Item]) -> Iterator[Item]:
     for item in asked:
         yield item
         yield from walk(item.get("item", ()))
-
-
-def _below(place: Place) -> Iterator[Place]:
-    for item in items(place, "item", "item"):
-        yield item
-        yield from _below(item)
-        for answer in items(item, "answer", "answer"):
-            yield from _below(answer)
 
 
 def _value(answer: Place) -> Any:
