@@ -24,6 +24,7 @@ from fhir_server.commands.identity.clients import Registration, client_of, token
 from fhir_server.commands.load_caller import Call, Connection, Figures, Target, measure, resident_bytes
 from fhir_server.commands.local import OPERATOR, authorization_of, call, opened
 from fhir_server.commands.population import INS_NIR_TEST, LOINC, MEASURES, Population
+from fhir_server.commands.proving.cost import Asked, Cost, costs
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.request import Request
 from fhir_server.settings import Settings, SettingsRefused
@@ -63,6 +64,7 @@ class Report(msgspec.Struct):
     disk_bytes: int
     start_seconds: float
     conversions: dict[str, float] = {}
+    access: list[Cost] = []
 
 
 def run(plan: Plan, console: Console) -> None:
@@ -82,6 +84,12 @@ def run(plan: Plan, console: Console) -> None:
         f"started in {report.start_seconds:.2f} s; memory {report.idle_bytes / 2**20:,.0f} MiB idle, "
         f"{report.resident_bytes / 2**20:,.0f} MiB after"
     )
+    for cost in report.access:
+        added = cost.with_access - cost.without
+        console.print(
+            f"a doctor's {cost.name}: {cost.without:,.0f} µs CPU in the interaction without authorization and audit, "
+            f"{cost.with_access:,.0f} with them: {added:,.0f} more"
+        )
     for name, milliseconds in report.conversions.items():
         console.print(f"conversion of {name}: {milliseconds:.1f} ms")
     if plan.json_file is not None:
@@ -104,9 +112,11 @@ async def _run(plan: Plan, console: Console) -> Report:
             figures = await _measure_all(plan, target, known, progress)
             after = resident_bytes(pid)
         disk = sum(map(data_bytes, engines)) if plan.store else disk_bytes(Path(folder))
+        access = await _access_costs(settings, known)
     created = sum(row.requests * (100 if "100" in row.name else 1) for row in figures if row.name.startswith(WRITES))
     resources = plan.patients * (OBSERVATIONS + 1) + created
     report = Report(figures, resources, idle_bytes, after, disk, start_seconds)
+    report.access = access
     report.conversions = {file.name: _conversion_milliseconds(file) for file in plan.cda}
     return report
 
@@ -169,6 +179,13 @@ async def _settle(target: Target) -> None:
     connection = Connection(target.host, target.port, target.token)
     await connection.send(Call("GET", "/fhir/AuditEvent?_count=0"))
     connection.close()
+
+
+async def _access_costs(settings: Settings, known: Known) -> list[Cost]:
+    people = known.patients[:50]
+    asked = Asked(people, known.observations[: len(people) * OBSERVATIONS], f"{LOINC}|{MEASURES[0][0]}")
+    async with opened(settings) as runtime:
+        return await costs(runtime, asked)
 
 
 WRITES = ("create", "transaction")

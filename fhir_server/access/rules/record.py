@@ -25,8 +25,7 @@ def rules(grant: Grant) -> Iterable[Rule]:
     Choice: who holds it keeps his identity, his decisions, the traces and the notices of emergencies, so that he can
     open it again; the operator keeps what the law makes him keep. Nobody closes a record by writing `Patient.active`
     but the operator: the holder closes it by a Consent, which he can withdraw. A program still reads the identity that
-    it deposited, to find that there is one: it would file a second record of the same person otherwise. That a record
-    is closed, a professional who knows the INS is told by `$record-status`, and nothing else.
+    it deposited, to find that there is one: it would file a second record of the same person otherwise.
     """
     if grant.kind in PERSONAL_KINDS:
         closed = Related((EVERYONE,), (CLOSED,))
