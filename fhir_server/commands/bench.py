@@ -224,7 +224,9 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
         "search by patient and date, sorted": lambda n: Call(
             "GET", f"/fhir/Observation?patient={pick(known.patients, n)}&date=ge2024-01-20&_sort=-date&_count=20"
         ),
-        "create Observation": lambda n: Call("POST", "/fhir/Observation", observations[n % 50], expected=201),
+        "create Observation": lambda n: Call(
+            "POST", "/fhir/Observation", observations[n % len(observations)], expected=201
+        ),
         "create Patient": lambda n: Call("POST", "/fhir/Patient", patients[n % 50], expected=201),
         "update Observation": update,
         "transaction of 100": lambda n: Call("POST", "/fhir", bundles[n % 8]),

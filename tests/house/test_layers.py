@@ -18,7 +18,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "search": ("foundation", "fhirpath"),
     "storage": ("foundation", *(f"search.{name}" for name in SEARCH_FOR_STORAGE)),
     "access": ("foundation", "search"),
-    "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "storage.lease", "access"),
+    "interactions": ("foundation", "fhirpath", "search", "validation", "storage.store", "access"),
     "smart": ("foundation", "access", "storage.store"),
     "operations": ("foundation", "fhirpath", "terminology", "validation", "interactions"),
     "documents": (
