@@ -129,9 +129,8 @@ class _Importer:
             self._progress.update(task, description=f"{system['title']}: {doing}", completed=count)
 
         count = await asyncio.to_thread(write_table, self._tables.path(system), source, tell)
-        named = _NOT_OF_ID.sub("-", f"{system['name']}-{system.get('version', '')}".rpartition("/")[2]).strip("-")
-        told = system | {"id": f"{system['name']}-{named}"[:64] if "/" in system.get("version", "") else named[:64]}
-        await self._put([told | {"content": "not-present", "count": count, "id": told["id"].replace("_", "-")}])
+        # Its concepts are in the table: the resource tells that the system is here, and in which version.
+        await self._put([system | {"id": _id_of(system), "content": "not-present", "count": count}])
         self._progress.remove_task(task)
         self._progress.console.print(f"[bold]{system['title']}[/bold] {system.get('version', '')}: {count} concepts")
 
@@ -191,6 +190,12 @@ class _Importer:
                 return 0
             return sum([await self._put([one]) for one in resources])
         return len(resources)
+
+
+def _id_of(system: Resource) -> str:
+    """Return the id of the resource of a code system: its name and its version."""
+    version = str(system.get("version", "")).rpartition("/")[2]
+    return _NOT_OF_ID.sub("-", f"{system['name']} {version}").strip("-")[:64]
 
 
 async def _stored(runtime: Runtime, resource_type: str) -> Any:
