@@ -20,6 +20,20 @@ def test_each_layer_wins_over_the_one_before(tmp_path: Path) -> None:
     )
 
 
+def test_lists_and_tables_come_from_the_environment_too(tmp_path: Path) -> None:
+    file = tmp_path / "fhir-server.toml"
+    file.write_text('packages = ["a.tgz"]\n[profiles]\nPatient = "http://x/p"\n', encoding="utf-8")
+    settings, _ = load(file, {})
+    assert (settings.packages, settings.profiles) == (("a.tgz",), {"Patient": "http://x/p"})
+    given = {
+        "FHIR_SERVER_PACKAGES": "b.tgz,c@1.0.0",
+        "FHIR_SERVER_PROFILES": "Patient=http://x/p?a=b, Basic=http://x/q",
+    }
+    settings, _ = load(file, given)
+    assert settings.packages == ("b.tgz", "c@1.0.0")
+    assert settings.profiles == {"Patient": "http://x/p?a=b", "Basic": "http://x/q"}
+
+
 def test_the_environment_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_text("port = 1111\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.settings import Settings, descriptions, shown_store
 from fhir_server.smart.brands import read_brands
 from fhir_server.smart.providers.configured import read_providers
@@ -40,9 +41,21 @@ def mistakes(settings: Settings) -> list[str]:
         found += file_mistakes("brands", Path(settings.brands), lambda content: read_brands(content, "https://x/fhir"))
     if settings.providers:
         found += file_mistakes("providers", Path(settings.providers), lambda text: read_providers(text, os.environ))
+    found += definition_mistakes(settings)
     if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.public_url.startswith("https://"):
         found.append("public_url: a server that others reach needs https:// in front (a proxy that ends TLS).")
     return found
+
+
+def definition_mistakes(settings: Settings) -> list[str]:
+    """Return what is wrong with the packages and profiles that are named."""
+    found = [
+        f"packages: {name} is no file and no folder here, and no NAME@VERSION."
+        for name in settings.packages
+        if not Path(name).exists() and "@" not in name
+    ]
+    unknown = (name for name in settings.profiles if name not in RESOURCE_TYPES)
+    return found + [f"profiles: {name} is no resource type of R4." for name in unknown]
 
 
 def matrix_mistakes(file: Path) -> list[str]:

@@ -55,6 +55,15 @@ def test_check_finds_what_will_not_work_here(run: Run, tmp_path: Path) -> None:
     assert "needs https://" in told
 
 
+def test_check_looks_at_packages_and_profiles(run: Run, tmp_path: Path) -> None:
+    text = 'packages = ["absent.tgz", "hl7.fhir.r4.core@4.0.1"]\n[profiles]\nPateint = "http://x/p"\n'
+    (tmp_path / "fhir-server.toml").write_text(text, encoding="utf-8")
+    told = run("check", code=1).stderr
+    assert "absent.tgz is no file and no folder here" in told
+    assert "Pateint is no resource type" in told
+    assert "hl7.fhir.r4.core" not in told
+
+
 def test_check_reads_the_matrix(run: Run, tmp_path: Path) -> None:
     (tmp_path / "fhir-server.toml").write_text('matrix = "matrix.csv"\n', encoding="utf-8")
     assert "matrix.csv cannot be read" in run("check", code=1).stderr

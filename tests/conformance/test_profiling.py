@@ -14,6 +14,7 @@ from fhir_server.foundation import fhir_json, fhir_xml
 from fhir_server.foundation.operation_outcome import FhirError, Issue, Unprocessable
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Response, Runtime
+from fhir_server.settings import SettingsRefused
 from fhir_server.terminology.terminology import Terminology
 
 URL = "http://example.org/StructureDefinition/named-patient"
@@ -118,6 +119,13 @@ async def test_a_demanded_profile_is_kept_and_never_waived(server: Runtime) -> N
     await ask(server, "update", "Patient/1", patient(**NAMED))
     basic = {"resourceType": "Basic", "id": "1", "code": {"text": "x"}}
     assert (await refusal(server, "update", "Basic/1", basic))[0].message_id == "profile-unknown"
+
+
+async def test_a_demand_of_a_misspelt_type_is_refused(runtime: Runtime) -> None:
+    canonicals = runtime.canonicals
+    assert isinstance(canonicals, Canonicals)
+    with pytest.raises(SettingsRefused, match="Did you mean Patient"):
+        profiling_of(canonicals, Terminology(canonicals.resolve), {"Pateint": URL}, refuses_unknown=False)
 
 
 async def test_the_structure_is_explained_in_french(server: Runtime) -> None:
