@@ -9,11 +9,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 import mappings
+from fhir_server.access.callers import PERSONAL_KINDS
 from fhir_server.documents.sharing.content import sha1
 from fhir_server.documents.sharing.levels import DOCUMENTS
 from fhir_server.documents.sharing.submission import Document, identifier_of, typed_identifiers, values_at
 from fhir_server.foundation.dates import format_instant
-from fhir_server.interactions.request import Runtime
+from fhir_server.interactions.request import Request, Runtime
 
 Resource = dict[str, Any]
 SUFFICIENT: Final = {
@@ -22,16 +23,27 @@ SUFFICIENT: Final = {
 }
 NORMAL: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}
 SOURCE_ID: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
+OF_THE_HOLDER: Final = {
+    "coding": [
+        {
+            "system": "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument",
+            "code": "90",
+            "display": "Autres documents déposés par le patient",
+        }
+    ]
+}
 CLIENT_SYSTEM: Final = "https://fhir-server.example.fr/fhir/NamingSystem/client"
 DESIGNATION: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-designationType"
 
 
 def completed(
-    document: Document, conversion: mappings.Conversion | None, runtime: Runtime, is_simplified: bool
+    document: Document, conversion: mappings.Conversion | None, request: Request, runtime: Runtime, is_simplified: bool
 ) -> Document:
     """Return the document with class, format, date, size and hash; of a simplified publish, with a label too.
 
     Choice: a class that is given stays, also when ASS_X04 derives another from the type: sources know their documents.
+    What a patient deposits is told apart (EX_3.1-1040): by the types that ASS_X04 has for that (DOCPAT01 ...), else by
+    its class.
     """
     resource = document.entry.resource
     content = dict(resource["content"][0])
@@ -48,12 +60,20 @@ def completed(
         resource = _unclaimed(resource)
         made["securityLabel"] = [{"coding": [NORMAL]}]
         attachment.setdefault("creation", resource.get("date", now))
-    category = mappings.category_of(resource.get("type", {}))
+    category = _category(resource, request)
     if category:
         made["category"] = category
     content["attachment"] = attachment
     whole = {**made, **resource, "content": [content]}
     return replace(document, entry=replace(document.entry, resource=whole))
+
+
+def _category(resource: Resource, request: Request) -> list[Resource]:
+    kind = resource.get("type", {})
+    codes = [str(coding.get("code", "")) for coding in kind.get("coding", ())]
+    if request.grant.kind in PERSONAL_KINDS and not any(code.startswith("DOCPAT") for code in codes):
+        return [OF_THE_HOLDER]
+    return mappings.category_of(kind)
 
 
 def _unclaimed(resource: Resource) -> Resource:

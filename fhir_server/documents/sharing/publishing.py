@@ -65,7 +65,8 @@ async def publish(request: Request, runtime: Runtime, submission: Submission) ->
     A CDA is converted too, as an import does; one that cannot be is kept as it is, with a warning. Raises Unprocessable
     (422) with all problems at once, Duplicate (409), Conflict (409), Forbidden (403).
     """
-    ready = [await _read(document, runtime, submission.level.is_simplified) for document in submission.documents]
+    is_simplified = submission.level.is_simplified
+    ready = [await _read(document, request, runtime, is_simplified) for document in submission.documents]
     submission = replace(submission, documents=tuple(one.document for one in ready))
     problems = Problems()
     await asyncio.to_thread(check_metadata, submission, problems)
@@ -80,15 +81,16 @@ async def publish(request: Request, runtime: Runtime, submission: Submission) ->
     return await runtime.store.transact(work)
 
 
-async def _read(document: Document, runtime: Runtime, is_simplified: bool) -> Ready:
-    has_content = bool(document.entry.resource.get("content"))
-    if not has_content or not is_cda(document):
-        return Ready(completed(document, None, runtime, is_simplified) if has_content else document)
-    try:
-        conversion = await convert(document.content)
-    except FhirError as refusal:
-        return Ready(completed(document, None, runtime, is_simplified), None, str(refusal))
-    return Ready(completed(document, conversion, runtime, is_simplified), conversion)
+async def _read(document: Document, request: Request, runtime: Runtime, is_simplified: bool) -> Ready:
+    if not document.entry.resource.get("content"):
+        return Ready(document)
+    conversion, refused = None, ""
+    if is_cda(document):
+        try:
+            conversion = await convert(document.content)
+        except FhirError as refusal:
+            refused = str(refusal)
+    return Ready(completed(document, conversion, request, runtime, is_simplified), conversion, refused)
 
 
 def _check_cda(ready: Ready, problems: Problems) -> None:

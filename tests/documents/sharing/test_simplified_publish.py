@@ -1,11 +1,14 @@
 """ITI-105 and ITI-106: one document, and the server makes the rest."""
 
+import asyncio
 import base64
 from typing import Any
 
 import msgspec
 import pytest
 
+from fhir_server.access.grant import Grant
+from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Response
 from tests.documents.conftest import BIOLOGY, LABORATORY
@@ -50,6 +53,29 @@ async def test_what_it_replaces_is_superseded_by_the_server(ask: Ask, record: st
     statuses = {f"DocumentReference/{one['id']}": one["status"] for one in await find("DocumentReference")}
     assert sorted(statuses.values()) == ["current", "superseded"]
     assert statuses[old] == "superseded"
+
+
+async def test_what_a_patient_deposits_is_told_apart_and_deleted_by_him(ask: Ask, record: str) -> None:
+    holder = Grant("patient", record, "app", parse_scopes("patient/*.cruds"), patient_id=record.partition("/")[2])
+    mine = simplified(subject={"reference": record}, author=[{"reference": record}])
+    mine = {name: value for name, value in mine.items() if name not in ("contained", "authenticator", "context")}
+    response = await ask("create", "DocumentReference", holder, resource=mine)
+    stored = msgspec.json.decode(response.content)
+    assert stored["category"][0]["coding"][0]["code"] == "90"
+    own_type = mine | {"type": {"coding": [{"code": "DOCPAT02"}]}}
+    own_type["masterIdentifier"] = {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.250.1.999.2"}
+    other = await ask("create", "DocumentReference", holder, resource=own_type)
+    assert msgspec.json.decode(other.content)["category"][0]["coding"][0]["code"] == "42"
+    patch = msgspec.json.encode([{"op": "replace", "path": "/status", "value": "entered-in-error"}])
+    asked = {"resource_id": stored["id"], "content": patch, "media_type": "application/json-patch+json"}
+    assert (await ask("patch", "DocumentReference", holder, **asked)).version_id == 2
+
+
+async def test_one_of_many_at_once_is_stored(ask: Ask, record: str, find: Any) -> None:
+    made = (ask("create", "DocumentReference", LABORATORY, resource=simplified()) for _ in range(6))
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    assert sorted(getattr(answer, "status", 0) for answer in answers) == [201, *([409] * 5)]
+    assert len(await find("DocumentReference")) == len(await find("Binary")) == 1
 
 
 @pytest.mark.parametrize(
