@@ -201,10 +201,6 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
         for index, patient in enumerate(known.patients[:50])
     ]
     patients = [fhir_json.format(people.patient()) for _ in range(50)]
-    code = f"{LOINC}|{MEASURES[0][0]}"
-
-    def pick(values: list[str], number: int) -> str:
-        return values[(number * 7919) % len(values)]
 
     def update(number: int) -> Call:
         place = (number * 7919) % len(known.observations)
@@ -215,15 +211,7 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
     return {
         "read Patient": lambda n: Call("GET", f"/fhir/Patient/{pick(known.patients, n)}"),
         "read Observation": lambda n: Call("GET", f"/fhir/Observation/{pick(known.observations, n)}"),
-        "search Patient by INS": lambda n: Call(
-            "GET", f"/fhir/Patient?identifier={INS_NIR_TEST}|{pick(known.numbers, n)}"
-        ),
-        f"search by patient and code ({OBSERVATIONS // len(MEASURES)})": lambda n: Call(
-            "GET", f"/fhir/Observation?patient={pick(known.patients, n)}&code={code}"
-        ),
-        "search by patient and date, sorted": lambda n: Call(
-            "GET", f"/fhir/Observation?patient={pick(known.patients, n)}&date=ge2024-01-20&_sort=-date&_count=20"
-        ),
+        **searches(known),
         "create Observation": lambda n: Call(
             "POST", "/fhir/Observation", observations[n % len(observations)], expected=201
         ),
@@ -231,6 +219,39 @@ def cases(known: Known) -> dict[str, Callable[[int], Call]]:
         "update Observation": update,
         "transaction of 100": lambda n: Call("POST", "/fhir", bundles[n % 8]),
     }
+
+
+def pick(values: list[str], number: int) -> str:
+    """Return a value, another one each time."""
+    return values[(number * 7919) % len(values)]
+
+
+def searches(known: Known) -> dict[str, Callable[[int], Call]]:
+    """Return the searches that are measured: see `cases`."""
+    code = f"{LOINC}|{MEASURES[0][0]}"
+    asked: dict[str, Callable[[int], str]] = {
+        "search Patient by INS": lambda n: f"Patient?identifier={INS_NIR_TEST}|{pick(known.numbers, n)}",
+        f"search by patient and code ({OBSERVATIONS // len(MEASURES)})": lambda n: (
+            f"Observation?patient={pick(known.patients, n)}&code={code}"
+        ),
+        "search by patient and date, sorted": lambda n: (
+            f"Observation?patient={pick(known.patients, n)}&date=ge2024-01-20&_sort=-date&_count=20"
+        ),
+        "search 20 by a chain to the INS": lambda n: (
+            f"Observation?patient.identifier={INS_NIR_TEST}|{pick(known.numbers, n)}&_count=20"
+        ),
+        "search 20 with _include": lambda n: (
+            f"Observation?patient={pick(known.patients, n)}&_include=Observation:subject&_count=20"
+        ),
+        "search by _has": lambda n: f"Patient?_has:Observation:patient:_id={pick(known.observations, n)}",
+        "search 20 newest of a code": lambda n: f"Observation?code={code}&_sort=-date&_count=20",
+        "search a page of 100": lambda n: f"Observation?code={code}&_count=100",
+    }
+
+    def called(query: Callable[[int], str]) -> Callable[[int], Call]:
+        return lambda n: Call("GET", f"/fhir/{query(n)}")
+
+    return {name: called(query) for name, query in asked.items()}
 
 
 async def _measure_all(plan: Plan, target: Target, known: Known, progress: Progress) -> list[Figures]:

@@ -122,7 +122,7 @@ def string(type_code: str, value: Any) -> Asked:
 
 def date(type_code: str, value: Any) -> Asked:
     start, end = (value.get("start"), value.get("end")) if isinstance(value, dict) else (value, value)
-    if type_code == "Timing" or not (start or end):
+    if type_code in ("Timing", "string") or not (start or end):
         return
     if start:
         yield "", f"ge{start}", True

@@ -248,12 +248,12 @@ async def compare(store: SqliteStore, world: World, text: str) -> None:
     event("found" if whole else "nothing")
 
 
-@pytest.mark.parametrize("factor", [16, 0], ids=["collecting", "walking"])
+@pytest.mark.parametrize("factors", [(4, 64), (0, 0), (0, 10**6)], ids=["collecting", "walking", "gathering"])
 @settings(deadline=None, max_examples=50, suppress_health_check=[*HealthCheck])
 @given(world=worlds(), asked=st.lists(searches(), min_size=8, max_size=16))
-def test_a_search_finds_what_the_oracle_says(factor: int, world: World, asked: list[str]) -> None:
+def test_a_search_finds_what_the_oracle_says(factors: tuple[int, int], world: World, asked: list[str]) -> None:
     async def ask(folder: str) -> None:
-        store = SqliteStore(Path(folder), options=Options(walk_factor=factor))
+        store = SqliteStore(Path(folder), options=Options(walk_factors=factors))
         await store.open()
         try:
 

@@ -13,7 +13,7 @@ from tests.storage.mongod import database_of
 
 
 def _walking(path: Path, **options: Any) -> Store:
-    return SqliteStore(path, options=Options(walk_factor=0), **options)
+    return SqliteStore(path, options=Options(walk_factors=(0, 0)), **options)
 
 
 def _mongodb(path: Path, **options: Any) -> Store:

@@ -62,7 +62,9 @@ def alternatives(
     """
     least, most = _implied(asked)
     margin = abs(asked) / 10
-    low, high, point = to_float(least), to_float(most), to_float(asked)
+    point = to_float(asked)
+    # More digits than rows have still name the number itself.
+    low, high = min(to_float(least), point), max(to_float(most), math.nextafter(point, math.inf))
     meanings: dict[str, tuple[tuple[Test, ...], ...]] = {
         "eq": ((("low", "ge", low), ("high", "lt", high)),),
         "ne": ((("low", "lt", low),), (("high", "ge", high),)),

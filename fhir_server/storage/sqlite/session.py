@@ -53,7 +53,7 @@ class Session(msgspec.Struct):
     secret: bytes
     statements: dict[Hashable, Printed]
     search_seconds: float
-    walk_factor: int
+    walk_factors: tuple[int, int]
 
     def printed(self, key: Hashable, printing: Callable[[], Printed]) -> Printed:
         """Return the statement printed from `key`, printing it when it is new."""

@@ -36,7 +36,7 @@ def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "
 def _page(session: Session, plan: Plan) -> Printed:
     printer = Printer(session.names)
     keys = "".join(f", h.k{position}" for position in range(len(plan.sorts)))
-    return printer.printed(versions_from(printer, plan.resource_type, _hits(printer, plan, session.walk_factor), keys))
+    return printer.printed(versions_from(printer, plan.resource_type, _hits(printer, plan, session.walk_factors), keys))
 
 
 def _total(session: Session, plan: Plan) -> Printed:
@@ -45,7 +45,7 @@ def _total(session: Session, plan: Plan) -> Printed:
     return printer.printed(f"SELECT count(*) FROM {found(printer, plan, start)}")
 
 
-def _hits(printer: Printer, plan: Plan, walk_factor: int) -> str:
+def _hits(printer: Printer, plan: Plan, walk_factors: tuple[int, int]) -> str:
     start = driver(printer, plan.condition, plan.subject)
     if not plan.sorts and start is not None and start.is_ordered:
         return streamed(printer, plan, start)
@@ -54,19 +54,23 @@ def _hits(printer: Printer, plan: Plan, walk_factor: int) -> str:
         return collected(printer, plan, start, limit)
     if start is None or is_walked(plan, start):
         return f"{walked(printer, plan, limit)} LIMIT {limit}"
-    small = collected(printer, plan, start, f"CASE WHEN (SELECT is_few FROM choice) THEN {limit} ELSE 0 END")
-    large = walked(printer, plan, f"CASE WHEN (SELECT is_few FROM choice) THEN 0 ELSE {limit} END")
-    return f"{_choice(start, walk_factor)} SELECT * FROM ({small}) UNION ALL {large} LIMIT {limit}"
+    few, some, many = (f"CASE WHEN (SELECT way FROM choice) = {way} THEN {limit} ELSE 0 END" for way in range(3))
+    branches = (collected(printer, plan, start, few), walked(printer, plan, some, start), walked(printer, plan, many))
+    small, middle, large = branches
+    return f"{_choice(start, walk_factors)} SELECT * FROM ({small}) UNION ALL {middle} UNION ALL {large} LIMIT {limit}"
 
 
-def _choice(start: Driver, walk_factor: int) -> str:
-    """Return the table that tells, once, whether to collect n hits of N resources.
+def _choice(start: Driver, walk_factors: tuple[int, int]) -> str:
+    """Return the table that tells, once, the way to find a page of n hits among N resources.
 
-    That costs n, and a walk N / n for each hit of the page: n² is compared with N, and n counted no further than that.
+    To collect and sort costs n. To walk costs N / n for each hit of the page: 1 each when the hits are gathered before,
+    which costs a tenth of n, and 4 when each resource on the way is looked up. n² is compared with N, so that n is
+    counted no further than that decides.
     """
-    most = f"SELECT CAST(sqrt({walk_factor} * max(rid)) AS INTEGER) AS most FROM resource"
-    count = f"SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT (SELECT most + 1 FROM bound))"
+    few, some = (f"CAST(sqrt({factor} * coalesce(max(rid), 0)) AS INTEGER)" for factor in walk_factors)
+    count = f"SELECT count(*) FROM (SELECT 1 FROM ({start.subquery}) LIMIT (SELECT some + 1 FROM bound))"
+    way = "CASE WHEN n <= (SELECT few FROM bound) THEN 0 WHEN n <= (SELECT some FROM bound) THEN 1 ELSE 2 END"
     return (
-        f"WITH bound AS MATERIALIZED ({most}),"
-        f" choice AS MATERIALIZED (SELECT ({count}) <= coalesce((SELECT most FROM bound), 0) AS is_few)"
+        f"WITH bound AS MATERIALIZED (SELECT {few} AS few, {some} AS some FROM resource),"
+        f" choice AS MATERIALIZED (SELECT {way} AS way FROM (SELECT ({count}) AS n))"
     )

@@ -38,22 +38,32 @@ def is_walked(plan: Plan, start: Driver) -> bool:
     return is_by_update(plan) and "resource_by_update" in start.table
 
 
-def walked(printer: Printer, plan: Plan, limit: str) -> str:
-    """Return the hits in order: those with a first sort value, then, if there is room, those without."""
+def walked(printer: Printer, plan: Plan, limit: str, gathered: Driver | None = None) -> str:
+    """Return the hits in order: those with a first sort value, then, if there is room, those without.
+
+    With a driver, what it finds is gathered before the walk; without, each resource on the way is judged by itself.
+    """
     keys = [key(printer, sort, plan.subject) for sort in plan.sorts[1:]]
     if is_by_update(plan):
-        where = [*asked(printer, plan, plan.condition), *_from_place(printer, plan, "r.last_updated")]
+        where = [*_judged(printer, plan, gathered), *_from_place(printer, plan, "r.last_updated")]
         tables = f"resource r INDEXED BY resource_by_update WHERE {' AND '.join(where)}"
         return f"SELECT * FROM ({ordered(printer, plan, tables, ['r.last_updated', *keys], limit)})"
     lacking = _lacking(printer, plan, limit)
     if plan.missing is not None and plan.missing[0]:
         return lacking
     value = f"d.{column(plan.sorts[0])}"
-    having = ordered(printer, plan, _dated(printer, plan, value), [value, *keys], limit)
+    having = ordered(printer, plan, _dated(printer, plan, value, gathered), [value, *keys], limit)
     return f"SELECT * FROM ({having}) UNION ALL {lacking}"
 
 
-def _dated(printer: Printer, plan: Plan, value: str) -> str:
+def _judged(printer: Printer, plan: Plan, gathered: Driver | None) -> list[str]:
+    if gathered is None:
+        return asked(printer, plan, plan.condition)
+    # The sign keeps the engine from following the list instead of the walk.
+    return [f"+{plan.subject.rid} IN ({gathered.subquery})", *asked(printer, plan, gathered.rest)]
+
+
+def _dated(printer: Printer, plan: Plan, value: str, gathered: Driver | None) -> str:
     first = plan.sorts[0]
     plan = msgspec.structs.replace(plan, found_by="d")
     better, other = (">", "low") if first.is_descending else ("<", "high")
@@ -61,7 +71,7 @@ def _dated(printer: Printer, plan: Plan, value: str) -> str:
     where = [
         f"d.p = {printer.parameter(first.parameter, first.family, plan.subject)}",
         "r.rid = d.rid",
-        *asked(printer, plan, plan.condition),
+        *_judged(printer, plan, gathered),
         *_from_place(printer, plan, value),
         "NOT EXISTS (SELECT 1 FROM date e INDEXED BY date_by_resource WHERE e.rid = d.rid AND e.p = d.p"
         f" AND (e.{same} {better} {value}"
