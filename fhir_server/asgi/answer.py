@@ -52,12 +52,12 @@ def answer(response: Response, manner: Manner) -> Answer:
     if not media_type:
         native = _native(body, manner) if manner.form is NATIVE and body else None
         if native is not None:
-            body, media_type, headers = native
+            body, headers = native
         elif manner.form is XML or manner.is_pretty:
             body, media_type = represent(body, manner), manner.generic_type or CONTENT_TYPES[manner.form]
         else:
             media_type = manner.generic_type or CONTENT_TYPES[JSON]
-    if body:
+    if body and media_type:
         headers.append((b"content-type", media_type))
     headers.extend(_about(response, manner))
     return finish(Answer(response.status, headers, body), manner)
@@ -118,12 +118,12 @@ def finish(reply: Answer, manner: Manner) -> Answer:
     return reply
 
 
-def _native(content: bytes, manner: Manner) -> tuple[bytes, bytes, Headers] | None:
-    """Return the bytes that a Binary holds; None, with the form noted, when the resource itself is to be shown.
+def _native(content: bytes, manner: Manner) -> tuple[bytes, Headers] | None:
+    """Return the bytes that a Binary holds, and what tells of them; None, with the form noted, when the resource itself is to be shown.
 
     Raises NotAcceptable when the client accepts neither.
     """
-    binary = fhir_json.parse(content)
+    binary: dict[str, Any] = msgspec.json.decode(content)
     manner.form = negotiate_binary(*manner.wanted, binary["contentType"])
     if manner.form is not NATIVE:
         return None
@@ -132,7 +132,7 @@ def _native(content: bytes, manner: Manner) -> tuple[bytes, bytes, Headers] | No
         held = b64decode(binary.get("data", ""))
     except (binascii.Error, ValueError):
         return None
-    return held, media_type_of(binary), _security_context(binary)
+    return held, [(b"content-type", media_type_of(binary)), *_security_context(binary)]
 
 
 def _security_context(binary: dict[str, Any]) -> Headers:

@@ -103,7 +103,7 @@ def understand(call: Call, grant: Grant, manner: Manner, limits: Limits) -> Requ
     """Return the Request that the call means. Raises BadRequest, Unparsable and UnsupportedMediaType."""
     route, get = call.route, call.headers.get
     of_address = call.parameters
-    resource, content = _read_body(call, limits) if call.body else (None, b"")
+    resource, content = _read_body(call, limits) if call.body or _is_empty_binary(call) else (None, b"")
     if call.parameters is not of_address:
         choose_form(manner, call)  # A form can say _format too.
     wanted, is_lenient = preferences(get(b"prefer", b""))
@@ -161,6 +161,13 @@ def _form_of(route: Route, content_type: bytes) -> str:
     return patch_format(content_type) if route.interaction == "patch" else body_format(content_type)
 
 
+def _is_empty_binary(call: Call) -> bool:
+    """Say whether an empty body is the content of a Binary: a file may hold nothing."""
+    route, content_type = call.route, call.headers.get(b"content-type", b"")
+    is_write = route.resource_type == "Binary" and route.interaction in WRITABLE
+    return is_write and not call.body and binary_format(content_type) is NATIVE
+
+
 def _is_binary_resource(call: Call, limits: Limits) -> bool:
     """Say whether a body sent to Binary is the resource; anything else, also FHIR, is what it shall hold.
 
@@ -188,5 +195,6 @@ def _binary(call: Call, content_type: bytes) -> dict[str, Any]:
     context = call.headers.get(b"x-security-context")
     if context:
         binary["securityContext"] = {"reference": context.decode("latin-1")}
-    binary["data"] = b64encode(call.body).decode("ascii")
+    if call.body:
+        binary["data"] = b64encode(call.body).decode("ascii")
     return binary

@@ -407,6 +407,7 @@ async def test_capabilities_have_an_etag_and_short_forms(client: httpx.AsyncClie
     ("content_type", "body", "stored"),
     [
         ("application/pdf", b"%PDF", "application/pdf"),
+        ("text/plain", b"", "text/plain"),
         ("application/json", b'{"a":1}', "application/json"),
         ("application/json", b"[", "application/json"),
         ("application/fhir+json", b'{"resourceType":"Patient"}', "application/fhir+json"),
