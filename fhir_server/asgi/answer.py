@@ -119,7 +119,7 @@ def finish(reply: Answer, manner: Manner) -> Answer:
 
 
 def _native(content: bytes, manner: Manner) -> tuple[bytes, Headers] | None:
-    """Return the bytes that a Binary holds, and what tells of them; None, with the form noted, when the resource itself is to be shown.
+    """Return the bytes that a Binary holds, and what tells of them; None, with the form noted, for the resource.
 
     Raises NotAcceptable when the client accepts neither.
     """
