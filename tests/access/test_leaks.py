@@ -105,7 +105,10 @@ UNTOLD = {
     "interactions/create.py": ON_WRITING,
     "interactions/dispatch.py": "It only refuses: nothing is asked with its answer.",
     "interactions/gathering/care_dates.py": "It meets dates only, within what `$everything` reaches already.",
+    "interactions/gathering/value_sets.py": "Value sets are open to all.",
+    "documents/record/opening.py": "`$record-status` tells who names an INS that there is a record: TD0.2 is for that.",
     "documents/sharing/metadata_update.py": ON_WRITING,
+    "documents/sharing/people.py": ON_WRITING,
     "documents/sharing/relations.py": ON_WRITING,
 }
 """Call sites whose decision shows nothing to who asks, and why."""
