@@ -27,8 +27,9 @@ class Context(msgspec.Struct, frozen=True):
     `now` gives an aware datetime. `resolve` takes the text of a reference and gives a resource, or None. `member_of`
     takes a node or text and the url of a value set; None means unknown. `conforms_to` takes a node and the url of a
     profile. `subsumes` takes two nodes of codes: whether the first is the second or above it. `checks_html` takes a
-    narrative's text. `trace` takes a name and items. `variables` are those of `%name`, each a list of items, a
-    resource or a value. `steps` bounds the work: TooCostly beyond.
+    narrative's text. `element_definition` takes a node and gives the ElementDefinition of its element. `is_in_slice`
+    takes a node, the url of a profile and the name of a slice in it. `trace` takes a name and items. `variables` are
+    those of `%name`, each a list of items, a resource or a value. `steps` bounds the work: TooCostly beyond.
     """
 
     now: Callable[[], datetime] | None = None
@@ -37,6 +38,8 @@ class Context(msgspec.Struct, frozen=True):
     conforms_to: Callable[[Node, str], bool | None] | None = None
     subsumes: Callable[[Any, Any], bool | None] | None = None
     checks_html: Callable[[str], bool] | None = None
+    element_definition: Callable[[Node], Mapping[str, Any] | None] | None = None
+    is_in_slice: Callable[[Node, str, str], bool] | None = None
     trace: Callable[[str, Items], None] | None = None
     variables: Mapping[str, Any] = {}
     steps: int = MAX_STEPS

@@ -8,7 +8,7 @@ from typing import Any, Final
 from fhir_server.fhirpath.context import Frame, Items, lent
 from fhir_server.fhirpath.errors import EvaluationFailed
 from fhir_server.fhirpath.functions.signature import Function
-from fhir_server.fhirpath.node import Node, members, root, system
+from fhir_server.fhirpath.node import Node, members, of_type, root, system
 from fhir_server.fhirpath.operators.singleton import EMPTY, FALSE, boolean, one, text
 from fhir_server.foundation.structure import ABSTRACT_TYPES, DATA_TYPES, RESOURCE_TYPES
 
@@ -155,6 +155,22 @@ def _check_modifiers(frame: Frame, items: Items, *allowed: Items) -> Items:
     return items
 
 
+def _element_definition(frame: Frame, items: Items) -> Items:
+    define = lent(frame.context.element_definition, "elementDefinition")
+    frame.charge(len(items) * 100)
+    found = (define(item) for item in items if item.__class__ is Node)
+    return [of_type(definition, "ElementDefinition") for definition in found if definition is not None]
+
+
+def _slice(frame: Frame, items: Items, structure: Items, name: Items) -> Items:
+    url, sought = text(structure, "slice()"), text(name, "slice()")
+    if url is None or sought is None:
+        return EMPTY
+    is_in = lent(frame.context.is_in_slice, "slice")
+    frame.charge(len(items) * 100)
+    return [item for item in items if item.__class__ is Node and is_in(item, url, sought)]
+
+
 def _html_checks(frame: Frame, items: Items) -> Items:
     value = one(items, "htmlChecks()")
     if not isinstance(value, str):
@@ -172,5 +188,7 @@ FHIR: Final = {
     "subsumedBy": Function(_subsumed_by, "v", 1, "Boolean"),
     "conformsTo": Function(_conforms_to, "v", 1, "Boolean"),
     "checkModifiers": Function(_check_modifiers, "vvvvvvvv", 0, "input"),
+    "elementDefinition": Function(_element_definition),
+    "slice": Function(_slice, "vv", 2, "input"),
     "htmlChecks": Function(_html_checks, answers="Boolean"),
 }

@@ -10,8 +10,10 @@ of the type is accepted. What a Bundle holds is judged when the Bundle itself na
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from fhir_server.fhirpath import Node
 from fhir_server.foundation.canonical_index import Member
 from fhir_server.foundation.operation_outcome import Issue, Unprocessable
+from fhir_server.validation.profiles.definitions.reflection import element_definition, is_in_slice
 from fhir_server.validation.profiles.definitions.snapshot import Resolve
 from fhir_server.validation.profiles.profile import Profiles, is_core
 from fhir_server.validation.profiles.run import Codes, Concepts, Environment
@@ -78,6 +80,14 @@ class Profiling:
         demanded = self.demanded.get(resource.get("resourceType", ""))
         asked = (*profiles, demanded) if demanded is not None else tuple(profiles)
         return validate_profiles(resource, asked, environment, is_sound=is_sound)
+
+    def element_definition(self, node: Node) -> Resource | None:
+        """Return the ElementDefinition of an element; None where FHIR defines none."""
+        return element_definition(node, self._profiles)
+
+    def is_in_slice(self, node: Node, structure: str, name: str) -> bool:
+        """Tell whether an element is in a slice of a profile."""
+        return is_in_slice(node, structure, name, Environment(self._profiles, self._codes))
 
     def unknown(self, profiles: Iterable[str]) -> list[str]:
         """Return those profiles that are not here, so that nothing can be said by them."""

@@ -10,6 +10,7 @@ from fhir_server import fhirpath
 from fhir_server.fhirpath.functions.fhir import CORE_PROFILES
 from fhir_server.foundation.parameters import Part, parts
 from fhir_server.foundation.structure import ABSTRACT_TYPES, DATA_TYPES, RESOURCE_TYPES
+from fhir_server.interactions.canonicals.profiling import Profiling
 from fhir_server.interactions.request import Runtime
 from fhir_server.operations.terminology.answering import terminology_of
 from fhir_server.validation.narrative import check_narrative
@@ -26,6 +27,8 @@ def surroundings(variables: Part, runtime: Runtime, steps: int) -> fhirpath.Cont
         member_of=asked.member_of,
         conforms_to=asked.conforms_to,
         subsumes=asked.subsumes,
+        element_definition=asked.element_definition,
+        is_in_slice=asked.is_in_slice,
         checks_html=lambda text: check_narrative(text) is None,
         variables={part["name"]: _variable(part) for part in parts(variables)},
         steps=steps,
@@ -37,7 +40,7 @@ class _Asked:
 
     def __init__(self, runtime: Runtime) -> None:
         self._terminology = terminology_of(runtime)
-        self._profiling = runtime.profiling
+        self._profiling = Profiling(_nothing) if runtime.profiling is None else runtime.profiling
 
     def member_of(self, item: Any, value_set: str) -> bool | None:
         found = _value(item)
@@ -56,10 +59,22 @@ class _Asked:
         name = profile.removeprefix(CORE_PROFILES)
         if name != profile and name in _TYPES:
             return f"FHIR.{name}" in node.type.ancestors
-        if self._profiling is None or not node.type.is_resource or self._profiling.unknown([profile]):
+        if not node.type.is_resource or self._profiling.unknown([profile]):
             return None
         issues = self._profiling.judge(node.value, (profile,), hints=False)
         return all(issue.severity not in ("error", "fatal") for issue in issues)
+
+    def element_definition(self, node: fhirpath.Node) -> Mapping[str, Any] | None:
+        return self._profiling.element_definition(node)
+
+    def is_in_slice(self, node: fhirpath.Node, structure: str, name: str) -> bool:
+        if self._profiling.unknown([structure]):
+            raise fhirpath.EvaluationFailed(f"The profile '{structure[:200]}' is not known here.")
+        return self._profiling.is_in_slice(node, structure, name)
+
+
+def _nothing(canonical: str, resource_type: str) -> None:
+    return None
 
 
 def _value(item: Any) -> Any:

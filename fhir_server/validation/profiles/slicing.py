@@ -79,6 +79,14 @@ def slicing_check(node: ElementNode, profiles: "Profiles", url: str, within: str
     return check
 
 
+def is_of_slice(node: ElementNode, name: str, item: Place, run: Run) -> bool:
+    """Tell whether an item is in one slice of an element, by the discriminators alone."""
+    within = name.rpartition("/")[0]
+    owner = node.slices.get(within, node)
+    slicing = owner.definition.get("slicing") or (_BY_TYPE if node.name.endswith(CHOICE) else _BY_URL)
+    return _is_in(_part(node, name, slicing, run.environment.profiles, ""), item, run)
+
+
 def _by_url(slicing: Mapping[str, Any], node: ElementNode, parts: Sequence[Part]) -> Mapping[str, Part] | None:
     """Return url -> slice where extensions are told apart by their url, as nearly everywhere; None elsewhere."""
     is_by_url = [(one.get("type"), one.get("path")) for one in slicing.get("discriminator", ())] == [("value", "url")]

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from fhir_server.access.grant import OPEN, Grant, Scope
+from fhir_server.conformance.publish import definitions
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, Forbidden, TooCostly, Unprocessable
 from fhir_server.interactions.canonicals.profiling import Profiling
@@ -205,3 +207,31 @@ async def test_whatever_is_answered_is_fhir(runtime: Runtime) -> None:
             validate(fhir_json.parse(response.content), expected_type="Parameters")
             answered += 1
     assert answered > 500
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("securityLabel.slice('{profile}', 'visibility').coding.code", ["MASQUE_PS"]),
+        ("securityLabel.slice('{profile}', 'none')", []),
+        ("subject.slice('{profile}', 'visibility')", []),
+        ("subject.elementDefinition().path", ["DocumentReference.subject"]),
+        ("content.attachment.url.elementDefinition().type.code", ["url"]),
+        ("elementDefinition().path", ["DocumentReference"]),
+        ("'text'.elementDefinition()", []),
+    ],
+)
+async def test_definitions_of_elements_and_slices(runtime: Runtime, expression: str, expected: list[str]) -> None:
+    known = {(one.get("url"), one["resourceType"]): one for one in definitions()}
+    knowing = replace(runtime, profiling=Profiling(lambda canonical, kind: known.get((canonical, kind))))
+    profile = "https://fhir-server.example.fr/fhir/StructureDefinition/masked-document"
+    example = Path(__file__).parents[3] / "profiles/dossier/examples/document-masked.json"
+    given = {
+        "expression": {"valueString": expression.replace("{profile}", profile)},
+        "resource": {"resource": fhir_json.parse(example.read_bytes())},
+    }
+    answer = parsed(await asked(knowing, "$fhirpath", "", parameters(**given)))
+    assert [told(part)[1] for part in answer["parameter"][1].get("part", ())] == expected
+    given["expression"] = {"valueString": "subject.slice('http://unknown', 'x')"}
+    with pytest.raises(Unprocessable, match="not known"):
+        await asked(knowing, "$fhirpath", "", parameters(**given))
