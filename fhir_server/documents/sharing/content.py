@@ -9,9 +9,9 @@ from base64 import b64decode, b64encode
 from io import BytesIO
 from typing import Any, Final
 
+from fhir_server.documents.cda.original import CDA_TYPES
 from fhir_server.documents.sharing.submission import Document, Problems
 
-CDA_TYPES: Final = frozenset({"text/xml", "application/xml", "application/xslt+xml", "application/hl7-sda+xml"})
 _ZIP: Final = b"PK\x03\x04"
 _INFLATION_MAXIMUM: Final = 100
 """Text shrinks to a tenth: what grows a hundredfold was made to fill a disk."""

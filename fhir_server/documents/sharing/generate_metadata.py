@@ -8,7 +8,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from fhir_server.documents.cda.import_cda import store_cda
-from fhir_server.documents.sharing.content import CDA_TYPES, decode
+from fhir_server.documents.cda.original import CDA_TYPES
+from fhir_server.documents.sharing.content import decode
 from fhir_server.documents.sharing.description import Description
 from fhir_server.documents.sharing.levels import SIMPLIFIED
 from fhir_server.documents.sharing.publishing import publish

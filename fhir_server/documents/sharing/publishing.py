@@ -11,18 +11,16 @@ import msgspec
 from msgspec.structs import replace
 
 import mappings
-from fhir_server.documents.cda.conversion import convert
 from fhir_server.documents.cda.replacing import Replacing
 from fhir_server.documents.feeding import Feeding
 from fhir_server.documents.record.opening import is_closed
-from fhir_server.documents.sharing.completing import completed, identified, submission_set_of, with_unique_id
-from fhir_server.documents.sharing.content import is_cda
+from fhir_server.documents.sharing.completing import identified, submission_set_of, with_unique_id
 from fhir_server.documents.sharing.metadata import check_metadata
 from fhir_server.documents.sharing.people import People, stored_of
+from fhir_server.documents.sharing.ready import Ready, check_cda, read_document
 from fhir_server.documents.sharing.relations import Relations
 from fhir_server.documents.sharing.signature import Attestation, check_signatures, provenance_of
 from fhir_server.documents.sharing.submission import (
-    URI_SYSTEM,
     Document,
     Part,
     Problems,
@@ -51,14 +49,6 @@ class Published(msgspec.Struct, frozen=True):
     warnings: dict[str, tuple[Issue, ...]] = {}
 
 
-class Ready(msgspec.Struct, frozen=True):
-    """A document that was checked; `conversion` is what a CDA says in FHIR, `refusal` why it could not be converted."""
-
-    document: Document
-    conversion: mappings.Conversion | None = None
-    refusal: str = ""
-
-
 async def publish(request: Request, runtime: Runtime, submission: Submission) -> Published:
     """Store a submission for the caller of a request.
 
@@ -66,12 +56,12 @@ async def publish(request: Request, runtime: Runtime, submission: Submission) ->
     (422) with all problems at once, Duplicate (409), Conflict (409), Forbidden (403).
     """
     is_simplified = submission.level.is_simplified
-    ready = [await _read(document, request, runtime, is_simplified) for document in submission.documents]
+    ready = [await read_document(document, request, runtime, is_simplified) for document in submission.documents]
     submission = replace(submission, documents=tuple(one.document for one in ready))
     problems = Problems()
     await asyncio.to_thread(check_metadata, submission, problems)
     for one in ready:
-        _check_cda(one, problems)
+        check_cda(one, problems)
     attestations = await asyncio.to_thread(check_signatures, submission, problems)
     problems.check()
 
@@ -79,39 +69,6 @@ async def publish(request: Request, runtime: Runtime, submission: Submission) ->
         return await Publishing(request, runtime, transaction).publish(submission, ready, attestations)
 
     return await runtime.store.transact(work)
-
-
-async def _read(document: Document, request: Request, runtime: Runtime, is_simplified: bool) -> Ready:
-    if not document.entry.resource.get("content"):
-        return Ready(document)
-    conversion, refused = None, ""
-    if is_cda(document):
-        try:
-            conversion = await convert(document.content)
-        except FhirError as refusal:
-            refused = str(refusal)
-    return Ready(completed(document, conversion, request, runtime, is_simplified), conversion, refused)
-
-
-def _check_cda(ready: Ready, problems: Problems) -> None:
-    """Note a CDA whose id is not the uniqueId under which it is published."""
-    if ready.conversion is None:
-        return
-    entry = ready.document.entry
-    said, own = entry.resource.get("masterIdentifier", {}), ready.conversion.document
-    if _bare(said) not in {_bare(own.identifier), own.document_id}:
-        problems.add(
-            f"{entry.place}.masterIdentifier",
-            f"the CDA's own id is {own.document_id}: a document has the same uniqueId wherever it is read.",
-            "XDSRegistryMetadataError",
-        )
-
-
-def _bare(identifier: Resource) -> str:
-    """Return an identifier as an OID with its extension, whichever of FHIR's two ways it is written in."""
-    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
-    value = value.removeprefix("urn:oid:").removeprefix("urn:uuid:")
-    return value if system in ("", URI_SYSTEM) else f"{system.removeprefix('urn:oid:')}^{value}"
 
 
 class Publishing(Feeding):

@@ -20,7 +20,7 @@ from lxml import etree
 from signxml.exceptions import SignXMLException
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
-from fhir_server.documents.sharing.submission import URI_SYSTEM, Document, Problems, Submission
+from fhir_server.documents.sharing.submission import Document, Problems, Submission, bare_id
 from fhir_server.foundation.dates import format_instant
 
 DSIG: Final = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -85,10 +85,7 @@ def check_signatures(submission: Submission, problems: Problems) -> tuple[Attest
 
 def unique_id_of(document: Document) -> str:
     """Return the uniqueId of a document as a manifest writes it, without `urn:oid:`."""
-    identifier = document.entry.resource.get("masterIdentifier", {})
-    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
-    value = value.removeprefix("urn:oid:").removeprefix("urn:uuid:")
-    return value if system in ("", URI_SYSTEM) else f"{system.removeprefix('urn:oid:')}^{value}"
+    return bare_id(document.entry.resource.get("masterIdentifier", {}))
 
 
 def provenance_of(attestation: Attestation, targets: list[str], recorded: datetime) -> Resource:

@@ -98,6 +98,13 @@ def resolved(reference: str, full_url: str) -> str:
     return f"{root}/{reference}" if is_relative else reference
 
 
+def bare_id(identifier: Resource) -> str:
+    """Return an identifier as an OID with its extension, whichever of FHIR's two ways it is written in."""
+    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
+    value = value.removeprefix("urn:oid:").removeprefix("urn:uuid:")
+    return value if system in ("", URI_SYSTEM) else f"{system.removeprefix('urn:oid:')}^{value}"
+
+
 def values_at(resource: Any, path: str) -> list[Any]:
     """Return all that is at a path of element names; [] when nothing is."""
     found = [resource]
