@@ -30,7 +30,7 @@ def validate_profiles(
     place = of_resource(resource)
     run = Run(environment, place)
     resource_type = resource.get("resourceType")
-    if resource_type not in RESOURCE_TYPES:
+    if not isinstance(resource_type, str) or resource_type not in RESOURCE_TYPES:
         return [unknown_type(resource_type).issue("resourceType", environment.language)]
     problems = None if is_sound else check_resource(dict(resource))
     for found in problems or ():
