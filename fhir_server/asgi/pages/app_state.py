@@ -25,6 +25,13 @@ from fhir_server.smart.refusal import OAuthRefusal
 _BASIC = f"{STATE_PATH}/Basic"
 _ONE = _BASIC + "/{state_id}"
 _JSON = ("application/fhir+json", "application/json", "")
+_BODY = {"requestBody": {"content": {"application/fhir+json": {"schema": {"type": "object"}}}}}
+_QUERY = {
+    "parameters": [
+        {"name": name, "in": "query", "required": name == "code", "schema": {"type": "string"}}
+        for name in ("code", "subject", "subject:missing")
+    ]
+}
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -38,8 +45,11 @@ def app_state_routes(authorization: Authorization) -> APIRouter:
         (_ONE, "PUT", endpoint.update, "Replace a state; If-Match is required"),
         (_ONE, "DELETE", endpoint.delete, "Delete a state; If-Match is required"),
     ):
-        told = endpoint.telling(answer)
-        routes.add_api_route(path, told, methods=[method], summary=summary, response_model=None)
+        told, more = (
+            endpoint.telling(answer),
+            _BODY if method in ("POST", "PUT") else _QUERY if method == "GET" else None,
+        )
+        routes.add_api_route(path, told, methods=[method], summary=summary, openapi_extra=more, response_model=None)
     for path in (_BASIC, _ONE):
         routes.add_api_route(
             path, endpoint.preflight, methods=["OPTIONS"], response_model=None, include_in_schema=False

@@ -12,6 +12,7 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,7 +33,11 @@ _BY_SUBJECT = "tls_client_auth"
 _PENDING_FOR = timedelta(days=30)
 _MOST_PENDING = 200
 _LONGEST = 2000
-_DEFAULT_SCOPE = "openid fhirUser launch/patient patient/*.rs"
+_CAUTIOUS_SCOPE = "openid fhirUser launch/patient patient/*.rs"
+_SANDBOX_SCOPE = (
+    "openid fhirUser launch launch/patient launch/encounter online_access offline_access patient/*.cruds user/*.cruds"
+)
+_BACKEND_SCOPE = "system/*.rs"
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -46,7 +51,7 @@ class Registration(msgspec.Struct, frozen=True):
     token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - the name of a method
     grant_types: tuple[str, ...] = ("authorization_code",)
     response_types: tuple[str, ...] = ("code",)
-    scope: str = _DEFAULT_SCOPE
+    scope: str = ""
     jwks: dict[str, Any] | None = None
     jwks_uri: str = ""
     tls_client_auth_subject_dn: str = ""
@@ -61,9 +66,9 @@ async def register(clients: Clients, content: bytes, is_open: bool, now: datetim
     token = secrets.token_urlsafe(32)
     client = Client(
         client_id=secrets.token_urlsafe(16),
-        name=registration.client_name,
+        name=_name_of(registration),
         kind=_KINDS[registration.token_endpoint_auth_method],
-        scopes=tuple(dict.fromkeys(registration.scope.split())),
+        scopes=tuple(dict.fromkeys((registration.scope or _default_scope(registration, is_open)).split())),
         redirect_uris=registration.redirect_uris,
         grant_types=registration.grant_types,
         jwks=registration.jwks,
@@ -113,7 +118,7 @@ def _read(content: bytes) -> Registration:
         (registration.token_endpoint_auth_method not in _KINDS, f"Authenticate with one of {', '.join(_KINDS)}."),
         (not set(registration.grant_types) <= set(GRANT_TYPES), f"Grant types are {', '.join(GRANT_TYPES)}."),
         (not set(registration.response_types) <= {"code"}, "The only response type is code."),
-        (not registration.client_name.strip(), "client_name is required: people read it when they decide."),
+        (not _name_of(registration), "client_name is required: people read it when they decide."),
         (
             len(registration.client_name) > 120 or len(registration.scope) > _LONGEST,
             "client_name or scope is too long.",
@@ -125,6 +130,19 @@ def _read(content: bytes) -> Registration:
         if is_wrong:
             raise _wrong(reason)
     return registration
+
+
+def _name_of(registration: Registration) -> str:
+    """Return the name that people read: that of the app, or the host to which it sends them, which it cannot feign."""
+    first = registration.redirect_uris[0] if registration.redirect_uris else ""
+    return registration.client_name.strip() or urlsplit(first).netloc
+
+
+def _default_scope(registration: Registration, is_open: bool) -> str:
+    """Return the most that an app may get that asked for nothing: a sandbox is there to try everything."""
+    if "authorization_code" not in registration.grant_types:
+        return _BACKEND_SCOPE
+    return _SANDBOX_SCOPE if is_open else _CAUTIOUS_SCOPE
 
 
 def _lacks_subject(registration: Registration) -> bool:

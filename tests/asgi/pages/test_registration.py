@@ -8,6 +8,7 @@ from joserfc.jwk import ECKey
 
 from fhir_server.foundation.operation_outcome import NotFound
 from fhir_server.smart.authorization import Authorization
+from fhir_server.smart.clients import dynamic
 from tests.asgi.pages.flow import fields
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("rfc7591#section-3")]
@@ -122,7 +123,7 @@ async def test_only_its_own_token_manages_a_client(browser: Any) -> None:
         ({"redirect_uris": ["http://new.example/back"]}, "invalid_redirect_uri"),
         ({"redirect_uris": ["javascript:alert(1)"]}, "invalid_redirect_uri"),
         ({"redirect_uris": []}, "invalid_redirect_uri"),
-        ({"client_name": " "}, "invalid_client_metadata"),
+        ({"client_name": " ", "redirect_uris": ["fr.carnet:/back"]}, "invalid_client_metadata"),
         ({"client_name": "x" * 121}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "invalid_client_metadata"),
         ({"grant_types": ["implicit"]}, "invalid_client_metadata"),
@@ -145,3 +146,13 @@ async def test_no_flood_of_registrations_waits(browser: Any, monkeypatch: pytest
     assert (await browser.post("/oauth/register", json=APP)).status_code == 201
     assert (await browser.post("/oauth/register", json=APP)).status_code == 429
     assert (await browser.post("/oauth/register", data=APP)).status_code == 415
+
+
+@pytest.mark.spec("https://www.rfc-editor.org/rfc/rfc7591#section-2 (defaults)")
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_what_is_left_out_has_a_default(authorization: Authorization, is_open: bool) -> None:
+    sent = b'{"redirect_uris": ["https://new.example/back"]}'
+    made = await dynamic.register(authorization.clients, sent, is_open, authorization.now())
+    assert (made["client_name"], made["grant_types"]) == ("new.example", ("authorization_code",))
+    assert made["token_endpoint_auth_method"] == "client_secret_basic"
+    assert ("launch/encounter" in made["scope"]) is is_open
