@@ -3,6 +3,7 @@
 A listener of the driver sees every command, as a router of a sharded cluster would.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pymongo import monitoring
 
+from fhir_server.foundation.operation_outcome import VersionConflict
 from fhir_server.search.condition import ALWAYS, Condition, Exists, Identity, Not, Related, all_of, any_of
 from fhir_server.search.index_row import DATE
 from fhir_server.storage.mongodb.explain import is_single_shard
@@ -204,6 +206,17 @@ async def test_a_create_with_its_trace_is_one_command_and_an_update_four(listene
     commands = [next(iter(command)) for command in listened.taken()]
     assert commands == ["find", "update", "insert", "commitTransaction"]
     assert await listened.store.journal_length() == 2
+
+
+async def test_creates_at_once_share_commands_and_each_is_refused_by_itself(listened: Listened) -> None:
+    numbers = [*range(40), 7, 8]
+    works = [put(listened.store, version(f"Observation/once{n}"), [token("once")]) for n in numbers]
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 2
+    assert sum(outcome is None for outcome in outcomes) == 40
+    inserts = [command for command in listened.taken() if "insert" in command]
+    assert len(inserts) < 10
+    assert (await listened.store.search(Search("Observation", has_code("once"), needs_total=True))).total == 40
 
 
 @pytest.mark.parametrize("entries", [2, 10, 100])

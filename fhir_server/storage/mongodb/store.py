@@ -80,7 +80,7 @@ class MongoStore:
         except BaseException:
             await connection.close()
             raise
-        attempts = Attempts(self._options.write_seconds)
+        attempts = Attempts(connection, self._options.write_seconds)
         journal = Journal(connection, attempts.orders, self._options.write_seconds)
         scope = Scope(connection, self._now, secret, flush=journal.write)
         self._parts = _Parts(scope, attempts, journal, asyncio.create_task(self._sweep_always(scope)))

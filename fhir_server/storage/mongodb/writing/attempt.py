@@ -20,12 +20,14 @@ from fhir_server.foundation.operation_outcome import Unavailable
 from fhir_server.storage.mongodb.connection import (
     DRIVER_ERRORS,
     ClientSession,
+    Connection,
     is_again,
     is_duplicate,
     taken_keys,
     within,
 )
 from fhir_server.storage.mongodb.scope import Scope
+from fhir_server.storage.mongodb.writing.inserts import Inserts
 from fhir_server.storage.mongodb.writing.orders import Drawn, Orders
 from fhir_server.storage.mongodb.writing.pending import Conflict
 from fhir_server.storage.mongodb.writing.transaction import MongoTransaction
@@ -40,8 +42,9 @@ _PAUSE_MAXIMUM_SECONDS: Final = 0.5
 class Attempts:
     """The works of one store: `seconds` bounds each of them, all its attempts included."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, connection: Connection, seconds: float) -> None:
         self.orders = Orders()
+        self._inserts = Inserts(connection, seconds)
         self._seconds = seconds
         self._turn = asyncio.Lock()
         self._running = 0
@@ -76,7 +79,7 @@ class Attempts:
                     stack.enter_context(within(left))
                     if tried:
                         await stack.enter_async_context(self._turn)
-                    return await attempt(MongoTransaction(scope, drawn, is_careful), work)
+                    return await attempt(MongoTransaction(scope, drawn, self._inserts, is_careful), work)
             except Again as again:
                 is_careful = is_careful or again.is_duplicate
                 if again.is_number_taken:

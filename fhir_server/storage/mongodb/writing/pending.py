@@ -32,6 +32,7 @@ class Pending:
         self._changed: dict[str, tuple[Document, Document]] = {}
         self._older: list[Document] = []
         self._relations: dict[str, list[Document]] = {}
+        self._related: set[str] = set()
         self._clocked_back: list[tuple[str, int]] = []
 
     def __bool__(self) -> bool:
@@ -89,6 +90,8 @@ class Pending:
         relations = relations_of(reference, rows)
         if relations or has_had or reference in self._relations:
             self._relations[reference] = relations
+        if has_had:
+            self._related.add(reference)
 
     @property
     def written(self) -> list[Document]:
@@ -105,7 +108,8 @@ class Pending:
         if self._older:
             await connection.history.insert_many(self._older, session=session)
         if self._relations:
-            await connection.relation.delete_many({"o": {"$in": list(self._relations)}}, session=session)
+            if self._related:
+                await connection.relation.delete_many({"o": {"$in": sorted(self._related)}}, session=session)
             relations = [relation for own in self._relations.values() for relation in own]
             if relations:
                 await connection.relation.insert_many(relations, session=session)

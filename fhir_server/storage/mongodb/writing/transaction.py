@@ -25,6 +25,7 @@ from fhir_server.storage.mongodb.reading import INSIDE, read, vread
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.mongodb.search import search as search_of
 from fhir_server.storage.mongodb.writing.claims import claim, searched, touch, written
+from fhir_server.storage.mongodb.writing.inserts import Inserts
 from fhir_server.storage.mongodb.writing.judging import is_judged_alone, judge
 from fhir_server.storage.mongodb.writing.orders import Drawn
 from fhir_server.storage.mongodb.writing.pending import Pending
@@ -45,9 +46,10 @@ class Read(msgspec.Struct):
 class MongoTransaction:
     """One run of a work; `is_careful` asks for what it would otherwise expect to be new: see `attempt`."""
 
-    def __init__(self, scope: Scope, drawn: Drawn, is_careful: bool = False) -> None:
+    def __init__(self, scope: Scope, drawn: Drawn, inserts: Inserts, is_careful: bool = False) -> None:
         self._outside = scope
         self._drawn = drawn
+        self._inserts = inserts
         self._is_careful = is_careful
         self._pending = Pending()
         self._read = Read({}, set(), set())
@@ -224,7 +226,7 @@ class MongoTransaction:
         """Write the one document there is, without a transaction: it is all or nothing of itself."""
         resource = self._outside.connection.resource
         try:
-            await resource.insert_one(document)
+            await self._inserts.insert(document)
         except DuplicateKeyError:
             # An answer may be lost on its way: then it is this very document that is there already.
             if await resource.find_one({"_id": document["_id"], "o": document["o"], "v": 1}, {"_id": 1}) is None:
