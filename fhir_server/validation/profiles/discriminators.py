@@ -212,7 +212,8 @@ def _definitions(step: str, node: ElementNode, profiles: "Profiles") -> list[Ele
 
 def _child(node: ElementNode, name: str, profiles: "Profiles") -> list[ElementNode]:
     child = node.children.get(name) or node.children.get(name + CHOICE)
-    if child is not None:
+    # A type that names one element of another profile says more than the element itself.
+    if child is not None and not any("#" in url for url in _profiles(node, "profile")):
         return [child, *child.slices.values()]
     trees = [tree for url in _profiles(node, "profile") if (tree := profiles.tree(url))]
     return [found for tree in trees for found in _child(tree, name, profiles)]

@@ -90,5 +90,5 @@ def test_the_cases_pass_or_are_explained(shared: Path) -> None:
     assert len(cases) - len(failed) == PASSED
 
 
-PASSED: Final = 198
-"""Of 243; of those that fail, 3 are ours to mend."""
+PASSED: Final = 199
+"""Of 243; of those that fail, 2 are ours to mend."""

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from fhir_server.validation.profiles.definitions.snapshot import CORE
+
 Findings = list[tuple[str, str, str]]
 Check = Callable[..., Findings]
 Made = Callable[..., dict[str, Any]]
@@ -172,3 +174,48 @@ def test_the_same_primitive_in_two_places_is_judged_twice(check: Check, made: Ma
     given = "Anne"
     found = check({"resourceType": "Patient", "name": [{"given": [given, given]}]}, profile, short)
     assert [row[2] for row in found] == ["Patient.name[0].given[0]", "Patient.name[0].given[1]"]
+
+
+@pytest.mark.spec("elementdefinition.html#ElementDefinition.type.profile")
+def test_a_type_may_name_one_element_of_a_profile(check: Check, made: Made) -> None:
+    library = made(
+        "library",
+        "Composition",
+        {
+            "path": "Composition.section",
+            "slicing": {"discriminator": [{"type": "pattern", "path": "code"}], "rules": "open"},
+        },
+        {"path": "Composition.section", "sliceName": "a"},
+        {"path": "Composition.section.title", "min": 1},
+        {"path": "Composition.section.code", "patternCodeableConcept": {"text": "a"}},
+    )
+    named = [{"url": CORE + "elementdefinition-profile-element", "valueString": "Composition.section:a"}]
+    kind = {"code": "BackboneElement", "profile": [library["url"]], "_profile": [{"extension": named}]}
+    document = made(
+        "document",
+        "Composition",
+        {
+            "path": "Composition.section",
+            "slicing": {"discriminator": [{"type": "pattern", "path": "code"}], "rules": "closed"},
+        },
+        {"path": "Composition.section", "sliceName": "first", "min": 1, "type": [kind]},
+    )
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2025-01-01",
+        "author": [{"display": "x"}],
+        "title": "x",
+    }
+    section = {
+        "code": {"text": "a"},
+        "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'},
+    }
+    found = check({**composition, "section": [section]}, document, library)
+    assert ("error", "minimum", "Composition.section[0].title") in found
+    assert check({**composition, "section": [{**section, "title": "A"}]}, document, library) == []
+    other = {**section, "code": {"text": "b"}}
+    assert ("error", "slice-closed", "Composition.section[0]") in check(
+        {**composition, "section": [other]}, document, library
+    )

@@ -20,6 +20,7 @@ from fhir_server.foundation.structure import (
 from fhir_server.validation.profiles.definitions.tree import CHOICE, Definition, ElementNode, TreeBuilder
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+PART: Final = f"{CORE}elementdefinition-profile-element"
 MAX_BASES: Final = 32
 _TREES: Final = 256
 CORE_TYPES: Final = RESOURCE_TYPES | DATA_TYPES | ABSTRACT_TYPES
@@ -49,6 +50,7 @@ class Snapshots:
         Choice: when the version that a canonical names is not here and another is, that one is taken: French guides
         build on several versions of each other, and a close profile finds more than none.
         """
+        canonical = canonical.partition("#")[0]
         found = self._resolve(canonical, "StructureDefinition")
         return found or self._resolve(canonical.partition("|")[0], "StructureDefinition")
 
@@ -62,6 +64,12 @@ class Snapshots:
         return list(_flatten(self.tree(canonical), "", ""))
 
     def _make(self, canonical: str) -> ElementNode:
+        url, _, identity = canonical.partition("#")
+        if identity:
+            part = find_part(self.tree(url), identity)
+            if part is None:
+                raise NoSnapshot(f"The profile {url} has no element {identity}: mend the name.")
+            return part
         found = self.definition(canonical)
         if found is None:
             name = canonical.partition("|")[0].removeprefix(CORE)
@@ -87,7 +95,7 @@ class Snapshots:
     def _build(self, root: ElementNode, elements: Iterable[Definition]) -> ElementNode:
         builder = TreeBuilder(root, lambda node: self._unfold(root, node), merge)
         for element in elements:
-            builder.add(element)
+            builder.add(with_parts(element))
         _classify(root)
         return root
 
@@ -126,6 +134,37 @@ def find(root: ElementNode, path: str) -> ElementNode | None:
     for name in path.split(".")[1:]:
         node = node and node.children.get(name)
     return node
+
+
+def find_part(root: ElementNode, identity: str) -> ElementNode | None:
+    """Return the node of an element id such as `Composition.section:codeA.code`; None when there is none."""
+    node: ElementNode | None = root
+    for step in identity.split(".")[1:]:
+        name, _, slice_name = step.partition(":")
+        node = node and node.children.get(name)
+        if slice_name:
+            node = node and node.slices.get(slice_name)
+    return node
+
+
+def with_parts(definition: Definition) -> Definition:
+    """Return a definition whose types name one element of a profile, where they do, as `url#element-id`.
+
+    Spec: extension-elementdefinition-profile-element.html
+    """
+    if not any("_profile" in kind for kind in definition.get("type", ())):
+        return definition
+    return {**definition, "type": [_with_part(kind) for kind in definition["type"]]}
+
+
+def _with_part(kind: Mapping[str, Any]) -> dict[str, Any]:
+    beside = list(kind.get("_profile") or ())
+    beside += [None] * (len(kind.get("profile", ())) - len(beside))
+    profiles = []
+    for url, more in zip(kind.get("profile", ()), beside, strict=False):
+        named = [one.get("valueString") for one in (more or {}).get("extension", ()) if one.get("url") == PART]
+        profiles.append(f"{url}#{named[0]}" if named and named[0] else url)
+    return {**kind, "profile": profiles}
 
 
 def merge(base: Definition, differential: Definition) -> Definition:
