@@ -16,8 +16,6 @@ RPPS: Final = "https://rpps.esante.gouv.fr"
 PROFESSIONALS: Final = "urn:oid:1.2.250.1.71.4.2.1"
 INS_PREFIX: Final = "urn:oid:1.2.250.1.213.1.4."
 DEVICES: Final = "DISPOSITIF"
-SUBMITTED: Final = "https://fhir-server.example.fr/fhir/StructureDefinition/submitted-reference"
-"""Extension of a reference to a known professional: what the source contained about him."""
 _RPPS_LENGTH: Final = 12
 
 Resolve = Callable[[str], Json]
@@ -114,7 +112,7 @@ def _specialty(text: str) -> Json:
 
 def author_slots(reference: Json, resolve: Resolve) -> dict[str, tuple[str, ...]]:
     """Write who a reference names as the slots of an author; empty when nothing is known of him."""
-    resource = submitted(reference, resolve)
+    resource = resolve(reference.get("reference", ""))
     kind = resource.get("resourceType")
     if kind == "PractitionerRole":
         return _role_slots(resource, resolve)
@@ -126,13 +124,6 @@ def author_slots(reference: Json, resolve: Resolve) -> dict[str, tuple[str, ...]
         return _device_slots(resource, resolve)
     display = reference.get("display", "")
     return {"authorPerson": (f"^{escape(display)}",)} if display else {}
-
-
-def submitted(reference: Json, resolve: Resolve) -> Json:
-    """Give who a reference names, as the source told it when that was kept."""
-    kept = (one["valueReference"] for one in reference.get("extension", ()) if one["url"] == SUBMITTED)
-    original = next((resolve(one.get("reference", "")) for one in kept), {})
-    return original or resolve(reference.get("reference", ""))
 
 
 def _role_slots(role: Json, resolve: Resolve) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from mappings.fhir import Json, compact, concept
 from mappings.xds import hl7v2
-from mappings.xds.authors import Resolve, author_of, author_slots, practitioner_of, submitted, xcn_of
+from mappings.xds.authors import Resolve, author_of, author_slots, practitioner_of, xcn_of
 from mappings.xds.codes import classification_of, classifications_of, coding_of, concepts_of
 from mappings.xds.ebrim import Classification, MetadataRefused, RegistryObject
 from mappings.xds.vocabulary import (
@@ -270,7 +270,7 @@ def _patient_slots(context: Json, patient: Json, resolve: Resolve) -> dict[str, 
 
 
 def _legal(document_reference: Json, resolve: Resolve) -> tuple[str, ...]:
-    person = submitted(document_reference.get("authenticator", {}), resolve)
+    person = resolve(document_reference.get("authenticator", {}).get("reference", ""))
     if person.get("resourceType") == "PractitionerRole":
         person = resolve(person.get("practitioner", {}).get("reference", ""))
     return (xcn_of(person),) if person.get("resourceType") == "Practitioner" else ()

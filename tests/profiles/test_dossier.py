@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.access.authors import IDENTITY
 from fhir_server.access.labels import LABELS, VISIBILITY_SYSTEM
 from fhir_server.access.relations.codes import APP_ACCESS, BRICKS, GROUNDS, OPERATIONS, RECORD_CONSENT_SYSTEM
 from fhir_server.access.relations.consent import consent_rows
@@ -24,7 +25,6 @@ from mappings.entries.allergy import VALUE
 from mappings.entries.care.device import PERFORMER
 from mappings.entries.care.procedure import PRIORITY
 from mappings.entries.clinical_statement import ACT_CODE
-from mappings.xds.authors import SUBMITTED
 
 GUIDE = Path(__file__).parents[2] / "profiles/dossier"
 EXAMPLES = {path.stem: fhir_json.parse(path.read_bytes()) for path in sorted((GUIDE / "examples").glob("*.json"))}
@@ -161,6 +161,6 @@ def test_each_consent_means_something_to_decisions() -> None:
 
 def test_the_extensions_are_those_of_the_mappings() -> None:
     defined = {one["url"] for one in OURS if one.get("type") == "Extension"}
-    assert defined == {QUALIFIER, VALUE, PERFORMER, PRIORITY, ACT_CODE, SUBMITTED}
+    assert defined == {QUALIFIER, VALUE, PERFORMER, PRIORITY, ACT_CODE, IDENTITY}
     mappings = (GUIDE.parents[1] / "mappings/README.md").read_text(encoding="utf-8")
-    assert defined - {SUBMITTED} == set(re.findall(r"urn:hl7-org:v3#[A-Za-z.]+", mappings))
+    assert defined - {IDENTITY} == set(re.findall(r"urn:hl7-org:v3#[A-Za-z.]+", mappings))
