@@ -65,6 +65,9 @@ def refusal(error: Exception) -> FhirError:
 def _of_code(error: OperationFailure) -> FhirError:
     if error.code in _TOO_LARGE:
         return _too_large()
+    if error.code in _EXPIRED:
+        _log.warning("the database did not answer in time: code %s", error.code)
+        return Unavailable("The database did not answer in time: try again later.")
     _log.error("the database refused: code %s", error.code, exc_info=error)
     if error.code == _DISK_FULL:
         return Unavailable("The disk that holds the database is full: free some space, then try again.")
