@@ -26,7 +26,7 @@ _MHD = "https://profiles.ihe.net/ITI/MHD"
 OPERATIONS: tuple[Operation, ...] = (
     Operation("convert-cda", f"{_DEFINITIONS}/convert-cda", convert_cda),
     Operation("import-cda", f"{_DEFINITIONS}/import-cda", import_cda, is_affecting=True),
-    Operation("to-cda", f"{_DEFINITIONS}/to-cda", to_cda, ("DocumentReference",), ("instance",)),
+    Operation("to-cda", f"{_DEFINITIONS}/to-cda", to_cda, ("DocumentReference", "Bundle"), ("instance",)),
     Operation("fidelity", f"{_DEFINITIONS}/fidelity", fidelity),
     Operation("fidelity", f"{_DEFINITIONS}/document-fidelity", fidelity, _HELD, ("instance",)),
     Operation(

@@ -19,6 +19,7 @@ from tests.documents.sharing.submissions import PDF, Resource, entry, patient, s
 
 pytestmark = pytest.mark.anyio
 Ask = Callable[..., Awaitable[Response]]
+XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 @pytest.fixture
@@ -139,6 +140,55 @@ async def test_a_cda_is_made_of_the_words_of_a_fhir_document(ask: Ask, schema: e
     for word in ("Pénicilline", "grave", "depuis 2001", "Deux", "5.1", "Dedans"):
         assert word in words
     assert back.bundle["entry"][0]["resource"]["section"][0]["code"]["coding"][0]["code"] == "48765-2"
+    bundle_id = await _only_bundle(ask)
+    same = await ask("$to-cda", "Bundle", resource_id=bundle_id, is_get=True)
+    assert same.content == made
+
+
+async def _only_bundle(ask: Ask) -> str:
+    (found,) = msgspec.json.decode((await ask("search", "Bundle")).content)["entry"]
+    return str(found["resource"]["id"])
+
+
+async def test_a_fhir_document_that_was_never_published_makes_a_cda_too(ask: Ask) -> None:
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "60591-5"}]},
+        "subject": {"reference": url(1)},
+        "date": "2026-06-12",
+        "author": [{"reference": url(2)}],
+        "title": "Synthèse",
+        "section": [{"title": "Allergies", "text": {"status": "generated", "div": f"<div {XHTML}>Pénicilline</div>"}}],
+    }
+    author = {"resourceType": "Practitioner", "name": [{"family": "LECLERC", "given": ["Sophie"]}]}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "document",
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.250.1.999.7"},
+        "timestamp": "2026-06-12T10:00:00+02:00",
+        "entry": [
+            {"fullUrl": url(3), "resource": composition},
+            {"fullUrl": url(1), "resource": patient()},
+            {"fullUrl": url(2), "resource": author},
+        ],
+    }
+    stored = await ask("create", "Bundle", resource=bundle)
+    assert stored.version is not None
+    made = await ask("$to-cda", "Bundle", resource_id=stored.version.resource_id, is_get=True)
+    back = mappings.convert(made.content)
+    resources = {one["resource"]["resourceType"]: one["resource"] for one in back.bundle["entry"]}
+    assert resources["Practitioner"]["name"][0]["family"] == "LECLERC"
+    assert resources["Patient"]["identifier"][0]["value"] == patient()["identifier"][0]["value"]
+    assert "Pénicilline" in resources["Composition"]["section"][0]["text"]["div"]
+
+
+async def test_a_bundle_that_is_no_document_makes_no_cda(ask: Ask) -> None:
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient()}]}
+    stored = await ask("create", "Bundle", resource=bundle)
+    assert stored.version is not None
+    with pytest.raises(FhirError, match="type document"):
+        await ask("$to-cda", "Bundle", resource_id=stored.version.resource_id, is_get=True)
 
 
 async def test_who_may_not_read_the_document_gets_no_cda(ask: Ask, push: Push) -> None:

@@ -157,6 +157,21 @@ def test_axe_finds_nothing_wrong(demo: Demo, person: Person, axe: str) -> None:
 
 
 @pytest.mark.spec("https://www.w3.org/TR/WCAG22/")
+@pytest.mark.parametrize("login", ["dominique", "dr.martin"])
+def test_axe_finds_nothing_wrong_with_the_page_of_a_record(demo: Demo, person: Person, axe: str, login: str) -> None:
+    person.driver.get(f"{demo.origin}/sign-in")
+    person.sign_in(login, demo.password(login))
+    person.driver.get(f"{demo.origin}/account/access")
+    assert violations(person.driver, axe) == []
+    if login == "dominique":
+        person.driver.get(f"{demo.origin}/account/access/block?who=Practitioner/dr-martin")
+        assert violations(person.driver, axe) == []
+    person.driver.get(f"{demo.origin}/account")
+    person.press("Se déconnecter")
+    assert violations(person.driver, axe) == []
+
+
+@pytest.mark.spec("https://www.w3.org/TR/WCAG22/")
 def test_axe_finds_nothing_wrong_with_the_operators_page(demo: Demo, person: Person, axe: str) -> None:
     person.driver.get(f"{demo.origin}/sign-in")
     person.sign_in("alix", demo.password("alix"))

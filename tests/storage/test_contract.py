@@ -9,8 +9,8 @@ import pytest
 
 from fhir_server.foundation.operation_outcome import BadRequest, Unavailable, VersionConflict
 from fhir_server.foundation.resource import Version
-from fhir_server.search.condition import ALWAYS, NEVER, Compare, Condition, Exists, Identity, Not, Related
-from fhir_server.search.index_row import DATE, MAX_INSTANT, MIN_INSTANT, RELATION, TOKEN
+from fhir_server.search.condition import ALWAYS, NEVER, Compare, Condition, Exists, Identity, Near, Not, Related
+from fhir_server.search.index_row import CONTAINED, DATE, MAX_INSTANT, MIN_INSTANT, POSITION, RELATION, TOKEN
 from fhir_server.storage.store import History, Include, Search, Sort, Store, Transaction
 from tests.storage.conftest import Clock
 from tests.storage.resources import (
@@ -694,3 +694,13 @@ async def test_two_stores_on_one_database_see_each_other(store: Store, make: Mak
     for reader in (store, other):
         assert (await reader.search(Search("Observation", has_code("x"), needs_total=True))).total == 10
     await other.close()
+
+
+async def test_what_a_contained_resource_says_is_not_said_by_its_container(store: Store) -> None:
+    inside = (CONTAINED, "Location", 0, "here", (token("inside"), (POSITION, "near", 0, 48.8, 2.3)))
+    await put(store, version("Observation/1"), [token("outside"), inside])
+    for resource_type in ("Observation", ""):
+        for condition in (has_code("inside"), Near("near", 48.8, 2.3, 1000.0)):
+            assert (await store.search(Search(resource_type, condition))).versions == []
+        found = await store.search(Search(resource_type, has_code("outside")))
+        assert [one.reference for one in found.versions] == ["Observation/1"]

@@ -122,8 +122,9 @@ def _index(condition: Compare) -> str:
 def _parameters(printer: Printer, condition: Compare, subject: Subject) -> str:
     if subject.resource_type or condition.family == COMPARTMENT:
         return f"= {printer.parameter(condition.parameter, condition.family, subject)}"
-    name = printer.bind(condition.parameter)
-    return f"IN (SELECT id FROM parameter WHERE name = {name} AND family = {condition.family})"
+    # Across types, what a contained resource says is not said by its container.
+    own = f"name = {printer.bind(condition.parameter)} AND family = {condition.family} AND resource_type NOT LIKE '#%'"
+    return f"IN (SELECT id FROM parameter WHERE {own})"
 
 
 def _same(printer: Printer, condition: Same, subject: Subject) -> Driver:
