@@ -9,7 +9,7 @@ from fhir_server.storage.mongodb import MongoStore
 from fhir_server.storage.sqlite import SqliteStore
 from fhir_server.storage.sqlite.store import Options
 from fhir_server.storage.store import Store
-from tests.storage.mongod import database_of
+from tests.storage.mongod import database_of, of_three
 
 
 def _walking(path: Path, **options: Any) -> Store:
@@ -20,9 +20,15 @@ def _mongodb(path: Path, **options: Any) -> Store:
     return MongoStore(database_of(path), **options)
 
 
+def _of_three(path: Path, **options: Any) -> Store:
+    return MongoStore(database_of(path, members=of_three), **options)
+
+
 BACKENDS: dict[str, Callable[..., Store]] = {"sqlite": SqliteStore, "mongodb": _mongodb}
 VARIANTS: dict[str, Callable[..., Store]] = {**BACKENDS, "sqlite that walks": _walking}
 """The backends, and the choices within one that must not change an answer."""
+DEPLOYMENTS: dict[str, Callable[..., Store]] = {**BACKENDS, "mongodb of three members": _of_three}
+"""The backends as they are deployed: the contract holds on each."""
 
 
 MEMORY = Path("/dev/shm")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fhir_server.storage.store import Store
-from tests.storage.backends import BACKENDS
+from tests.storage.backends import DEPLOYMENTS
 
 
 class Clock:
@@ -29,7 +29,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=BACKENDS.values(), ids=BACKENDS.keys())
+@pytest.fixture(params=DEPLOYMENTS.values(), ids=DEPLOYMENTS.keys())
 def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Callable[[], Store]:
     """Make a store on what the test's other stores stored; not yet open."""
     backend: Callable[..., Any] = request.param

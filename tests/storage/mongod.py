@@ -156,26 +156,32 @@ def shared() -> ReplicaSet:
 
 
 @cache
-def _client() -> Client:
-    client: Client = MongoClient(shared().url("admin"))
+def of_three() -> ReplicaSet:
+    """Three members for the tests of this process that ask for them."""
+    return ReplicaSet(3)
+
+
+@cache
+def _client(members: Callable[[], ReplicaSet]) -> Client:
+    client: Client = MongoClient(members().url("admin"))
     atexit.register(client.close)
     return client
 
 
-_places: dict[str, str] = {}
+_places: dict[tuple[Callable[[], ReplicaSet], str], str] = {}
 
 
-def database_of(folder: Path, name: str = "tests") -> str:
+def database_of(folder: Path, name: str = "tests", members: Callable[[], ReplicaSet] = shared) -> str:
     """The address of the database that stands for a folder: empty when the folder is met for the first time.
 
     A process that a test started is told the address by the environment: it uses the member of its parent.
     """
     if DATABASE_VARIABLE in os.environ:
         return os.environ[DATABASE_VARIABLE]
-    if _places.get(name) != str(folder):
-        database = _client()[name]
+    if _places.get((members, name)) != str(folder):
+        database = _client(members)[name]
         for collection in database.list_collection_names():
             if collection != "meta":
                 database[collection].delete_many({})
-        _places[name] = str(folder)
-    return shared().url(name)
+        _places[members, name] = str(folder)
+    return members().url(name)
