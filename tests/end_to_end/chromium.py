@@ -10,14 +10,17 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 WEB = Path(__file__).with_name("web")
@@ -34,6 +37,8 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 PAGE_SECONDS = 90
+WAITING_SECONDS = 10
+"""For an element to appear, or a page to give way to another."""
 
 
 def driver_path() -> str:
@@ -58,6 +63,7 @@ def chromium(profile: Path, *, has_scripts: bool = True) -> Iterator[webdriver.C
     driver = webdriver.Chrome(options, Service(driver_path()))
     try:
         driver.set_page_load_timeout(PAGE_SECONDS)
+        driver.implicitly_wait(WAITING_SECONDS)
         yield driver
     finally:
         driver.quit()
@@ -117,7 +123,14 @@ class Person:
         field.send_keys(text)
 
     def press(self, words: str) -> None:
-        self.driver.find_element(By.XPATH, f"//button[contains(normalize-space(), '{words}')]").click()
+        self.leave(self.driver.find_element(By.XPATH, f"//button[contains(normalize-space(), '{words}')]"))
+
+    def leave(self, button: WebElement) -> None:
+        """Click, and wait until the page is another one; a button that only starts a script may keep it."""
+        page = self.driver.find_element(By.TAG_NAME, "html")
+        button.click()
+        with suppress(TimeoutException):
+            WebDriverWait(self.driver, WAITING_SECONDS).until(staleness_of(page))
 
     def wait_for(self, *titles: str) -> None:
         WebDriverWait(self.driver, PAGE_SECONDS).until(lambda driver: driver.title.startswith(titles))

@@ -48,11 +48,15 @@ class Snapshots:
         """Return the StructureDefinition of a canonical, or None.
 
         Choice: when the version that a canonical names is not here and another is, that one is taken: French guides
-        build on several versions of each other, and a close profile finds more than none.
+        build on several versions of each other, and a close profile finds more than none. What follows a `#` belongs
+        to some URLs, and names an element in others.
         """
-        canonical = canonical.partition("#")[0]
-        found = self._resolve(canonical, "StructureDefinition")
-        return found or self._resolve(canonical.partition("|")[0], "StructureDefinition")
+        for one in dict.fromkeys((canonical, canonical.partition("#")[0])):
+            found = self._resolve(one, "StructureDefinition")
+            found = found or self._resolve(one.partition("|")[0], "StructureDefinition")
+            if found is not None:
+                return found
+        return None
 
     def tree(self, canonical: str) -> ElementNode:
         """Return the tree of a profile, to be read and not changed; raise NoSnapshot (422)."""
@@ -65,7 +69,7 @@ class Snapshots:
 
     def _make(self, canonical: str) -> ElementNode:
         url, _, identity = canonical.partition("#")
-        if identity:
+        if identity and self._resolve(canonical.partition("|")[0], "StructureDefinition") is None:
             part = find_part(self.tree(url), identity)
             if part is None:
                 raise NoSnapshot(f"The profile {url} has no element {identity}: mend the name.")
