@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fhir_server.foundation.operation_outcome import Unavailable
+from fhir_server.foundation.operation_outcome import Unavailable, VersionConflict
 from fhir_server.storage.mongodb.store import MongoStore
 from fhir_server.storage.store import History, Search, Transaction
 from tests.storage.resources import has_code, token, version
@@ -49,7 +49,7 @@ class Writers:
                 await self._has_more.wait()
 
     async def _write(self, writer: int) -> None:
-        store, step = self._stores[writer % len(self._stores)], 0
+        store, step, is_known = self._stores[writer % len(self._stores)], 0, True
         while not self._is_over:
             self._number += 1
             number = self._number
@@ -58,12 +58,15 @@ class Writers:
                 self.outcome.acknowledged.add(number)
                 self._acknowledged()
                 await store.transact(lambda transaction, s=step: self._step(transaction, writer, s + 1))
-                step += 1
+                step, is_known = step + 1, True
                 self.outcome.updates[writer] = step
             except Unavailable:
                 self.outcome.refused.add(number)
-                current = await self._current(store, writer)
-                step = step if current is None else current
+                step, is_known = await self._current(store, writer) or step, False
+            except VersionConflict:
+                # What a refused work wrote may come to light after a first look, while a new primary takes over.
+                assert not is_known, "a version appeared that nobody wrote"
+                step = await self._current(store, writer) or step
 
     def _acknowledged(self) -> None:
         now = time.monotonic()
