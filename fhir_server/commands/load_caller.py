@@ -82,7 +82,10 @@ def processes_of(pid: int) -> list[int]:
     """Return a process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
-        children = (task / "children").read_text().split()
+        try:
+            children = (task / "children").read_text().split()
+        except OSError:  # a thread that ended meanwhile
+            continue
         found += [descendant for child in children for descendant in processes_of(int(child))]
     return found
 

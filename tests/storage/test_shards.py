@@ -12,14 +12,14 @@ import pytest
 from pymongo import monitoring
 
 from fhir_server.foundation.operation_outcome import VersionConflict
-from fhir_server.search.condition import ALWAYS, Condition, Exists, Identity, Not, Related, all_of, any_of
+from fhir_server.search.condition import ALWAYS, Condition, Contains, Exists, Identity, Not, Related, all_of, any_of
 from fhir_server.search.index_row import DATE
 from fhir_server.storage.mongodb.explain import is_single_shard
 from fhir_server.storage.mongodb.fields import SHARED, shard_key
 from fhir_server.storage.mongodb.store import MongoStore
 from fhir_server.storage.store import History, Include, Search, Sort, Transaction
 from tests.storage.mongod import database_of
-from tests.storage.resources import compartment, date, has_code, in_compartment, put, reference, token, version
+from tests.storage.resources import compartment, date, has_code, in_compartment, names, put, reference, token, version
 
 pytestmark = pytest.mark.anyio
 QUESTIONS = ("find", "aggregate", "insert", "update", "delete", "findAndModify", "commitTransaction")
@@ -168,6 +168,29 @@ async def test_a_chain_alone_first_asks_what_it_names(listened: Listened) -> Non
     assert listened.count == 2
     await listened.store.search(Search("Observation", all_of(chain, has_code("a", "identifier"))))
     assert listened.count == 1
+
+
+PERSON = has_code("7", "identifier")
+DOCTOR = has_code("9", "identifier")
+OF_DOCTOR = any_of(Exists("doctor", "Practitioner", DOCTOR), Contains("Practitioner", DOCTOR, "doctor"))
+
+
+@pytest.mark.parametrize(("asked", "commands"), [(PERSON, 2), (OF_DOCTOR, 3)], ids=["chain", "chain of chains"])
+async def test_a_chain_that_may_lead_to_what_is_contained_looks_at_what_it_finds(
+    listened: Listened, asked: Condition, commands: int
+) -> None:
+    """What `patient.identifier=7` means: a stored patient, or one that the observation itself contains."""
+    store = listened.store
+    await put(store, version("Practitioner/9"), [token("9", "identifier")])
+    await put(store, version("Patient/7"), [token("7", "identifier"), reference("Practitioner/9", "doctor")])
+    await put(store, version("Observation/of7"), [token("a"), reference("Patient/7")])
+    listened.taken()
+    chain = any_of(Exists("subject", "Patient", asked), Contains("Patient", asked, "subject"))
+    page = await store.search(Search("Observation", chain))
+    assert names(page.versions) == ["Observation/of7"]
+    assert listened.count == commands
+    told = await store.explain(Search("Observation", chain))
+    assert max(statement["documents"] for statement in told["statements"]) <= 2
 
 
 async def test_all_includes_of_a_round_are_one_command(listened: Listened) -> None:
