@@ -32,30 +32,34 @@ SENTENCES: Final = {
     "regulation-opposed": Sentence(
         3, "Le patient s'oppose à l'accès par le centre 15.", "The patient opposes access by the call centre."
     ),
-    "care-team": Sentence(4, "Il est de l'équipe de soins.", "He is in the care team."),
+    "care-team": Sentence(4, "Membre de l'équipe de soins.", "Member of the care team."),
     "consent": Sentence(4, "Le patient a consenti à cet accès.", "The patient has consented to this access."),
-    "encounter": Sentence(4, "Il prend part à une venue en cours.", "He takes part in an encounter that is under way."),
-    "own-work": Sentence(4, "Il en est l'auteur ou le déposant.", "He wrote it, or deposited it."),
+    "encounter": Sentence(
+        4,
+        "Une venue est en cours, où cette personne intervient.",
+        "An encounter is under way, in which this person takes part.",
+    ),
+    "own-work": Sentence(4, "L'auteur et le déposant gardent l'accès.", "Who wrote or deposited it keeps access."),
     "feeding": Sentence(
         4, "Alimenter un dossier ne demande pas de droit de lecture.", "Feeding a record needs no access to read it."
     ),
     "own-record": Sentence(
         4,
-        "C'est son dossier, ou celui du patient qu'il représente.",
-        "It is his record, or his child's or ward's.",
+        "C'est son dossier, ou celui de la personne représentée.",
+        "It is the caller's own record, or that of the person represented.",
     ),
-    "own-deposit": Sentence(4, "Il l'a déposé lui-même.", "He deposited it himself."),
+    "own-deposit": Sentence(4, "C'est son propre dépôt.", "It is the caller's own deposit."),
     "own-decision": Sentence(4, "C'est une décision du patient.", "It is a decision of the patient."),
     "directory": Sentence(4, "L'annuaire est ouvert à tous.", "The directory is open to all."),
-    "operator": Sentence(4, "C'est l'opérateur du service.", "He is the operator of the service."),
+    "operator": Sentence(4, "C'est l'opérateur du service.", "The caller operates the service."),
     "open": Sentence(4, "Ce serveur est ouvert à tous.", "This server is open to all."),
     "another-record": Sentence(
         4, "Cela touche le dossier d'un autre patient.", "It concerns the record of another patient."
     ),
     "self-authorisation": Sentence(
-        4, "Un professionnel ne s'autorise pas lui-même.", "A professional does not authorise himself."
+        4, "Un professionnel ne s'autorise pas lui-même.", "Professionals do not authorise themselves."
     ),
-    "authorisation": Sentence(4, "Seul le patient ouvre son dossier.", "The patient alone opens his record."),
+    "authorisation": Sentence(4, "Seul le patient ouvre son dossier.", "The patient alone opens the record."),
     "representation": Sentence(
         4, "Seul l'opérateur dit qui représente un patient.", "The operator alone says who represents a patient."
     ),
@@ -65,20 +69,20 @@ SENTENCES: Final = {
     "notice": Sentence(
         4, "Un avis d'accès en urgence ne se modifie pas.", "A notice of emergency access is not changed."
     ),
-    "told": Sentence(4, "Cet avis lui est adressé.", "This notice is sent to him."),
+    "told": Sentence(4, "Cet avis est adressé à qui demande.", "This notice is addressed to the caller."),
     "trace": Sentence(4, "Une trace ne se modifie pas.", "A trace is not changed."),
     "matrix": Sentence(
         5,
-        "La matrice n'ouvre pas ce document à sa profession.",
-        "The matrix closes this document to his profession.",
+        "La matrice n'ouvre pas ce document à cette profession.",
+        "The matrix closes this document to this profession.",
     ),
     "matrix-resource": Sentence(
         5,
-        "La matrice n'ouvre pas ces données à sa profession.",
-        "The matrix closes such data to his profession.",
+        "La matrice n'ouvre pas ces données à cette profession.",
+        "The matrix closes such data to this profession.",
     ),
     "masked": Sentence(6, "Le document est masqué aux professionnels.", "The document is masked from professionals."),
-    "all-masked": Sentence(6, "Le patient masque tous ses documents.", "The patient masks all his documents."),
+    "all-masked": Sentence(6, "Le patient masque tous ses documents.", "The patient masks all documents."),
     "hidden-from-patient": Sentence(
         6, "Le document n'est pas encore visible du patient.", "The document is not yet visible to the patient."
     ),
@@ -121,7 +125,7 @@ def sentence_of(reason: str) -> Sentence:
 
 
 _REFUSALS: Final = {
-    "no-rule": Sentence(9, "Rien ne lui ouvre cet accès.", "Nothing opens this access to him."),
+    "no-rule": Sentence(9, "Rien n'ouvre cet accès.", "Nothing opens this access."),
     "scopes": Sentence(
         9, "Le jeton ne couvre pas cette demande.", "The scopes of the token do not cover this request."
     ),

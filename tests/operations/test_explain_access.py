@@ -108,7 +108,7 @@ async def test_the_patient_is_told_why_a_doctor_sees_an_item(filled: Runtime) ->
     found = await told(filled, PATIENT, "Observation/plain", "Practitioner/doctor", "en-GB,fr;q=0.5")
     assert found["isReached"] == [True]
     assert found["profession"] == ["10"]
-    assert found["reason"] == [{"code": ["care-team"], "text": ["He is in the care team."]}]
+    assert found["reason"] == [{"code": ["care-team"], "text": ["Member of the care team."]}]
     (team,) = [step for step in found["step"] if step["reason"] == ["care-team"]]
     assert team["effect"] == ["allows"]
     (fact,) = team["fact"]
@@ -122,7 +122,7 @@ async def test_the_patient_is_told_why_a_doctor_sees_an_item(filled: Runtime) ->
     ("actor", "place", "more", "reason", "text"),
     [
         ("Practitioner/doctor", "Observation/masked", {}, "masked", "Le document est masqué aux professionnels."),
-        ("Practitioner/other", "Observation/plain", {}, "no-rule", "Rien ne lui ouvre cet accès."),
+        ("Practitioner/other", "Observation/plain", {}, "no-rule", "Rien n'ouvre cet accès."),
         ("Practitioner/other", "Observation/plain", {"mode": "bris_de_glace"}, "break-glass", "Bris de glace"),
         (
             "Practitioner/other",
@@ -136,7 +136,7 @@ async def test_the_patient_is_told_why_a_doctor_sees_an_item(filled: Runtime) ->
         ("RelatedPerson/mother", "Observation/secret", {}, "hidden-from-representatives", "Le document est caché"),
         ("RelatedPerson/mother", "Observation/plain", {}, "own-record", "C'est son dossier"),
         ("Device/tracker", "Observation/plain", {}, "app-read-measurements", "Le patient n'a pas consenti"),
-        ("Patient/2", "Observation/plain", {}, "no-rule", "Rien ne lui ouvre"),
+        ("Patient/2", "Observation/plain", {}, "no-rule", "Rien n'ouvre cet accès"),
     ],
 )
 async def test_each_actor_has_his_reason(

@@ -136,7 +136,7 @@ TEXTS = {
         "error_help": "Go back to the app and start again. If the problem remains, give it this message:",
         "expired_form": "This form is no longer valid. Go back to the previous page, reload it and start again.",
         "not_you": "Not you?",
-        "home_what": "This server keeps health records as FHIR R4. Each patient decides who reads his own.",
+        "home_what": "This server keeps health records as FHIR R4. Patients decide who reads theirs.",
         "home_base": "FHIR base:",
         "home_metadata": "What the server can do (CapabilityStatement)",
         "home_discovery": "How an app connects to it (SMART)",
@@ -165,7 +165,7 @@ TEXTS = {
         "unknown_patient": "You are identified, but no record of this server is yours.",
         "emergency_title": "Emergency access",
         "emergency_asks": "asks to open a record in an emergency.",
-        "emergency_told": "The patient and his attending doctor will be told, with the reason that you give. "
+        "emergency_told": "The patient and the attending doctor will be told, with the reason that you give. "
         "The access lasts fifteen minutes at most and opens one record only.",
         "emergency_reason": "Reason for the access",
         "emergency_short": "Explain the reason in 10 to 500 characters.",

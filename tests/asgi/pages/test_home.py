@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize(("language", "said"), [("fr", "Chaque patient décide"), ("en", "Each patient decides")])
+@pytest.mark.parametrize(("language", "said"), [("fr", "Chaque patient décide"), ("en", "Patients decide who")])
 async def test_the_first_page_says_what_this_is_in_the_readers_language(browser: Any, language: str, said: str) -> None:
     answer = await browser.get("/", headers={"Accept-Language": language})
     assert answer.status_code == 200

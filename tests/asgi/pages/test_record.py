@@ -99,7 +99,7 @@ async def test_the_page_says_who_may_and_why_and_blocks_in_two_clicks(browser: B
     await browser.sign_in()
     page = await browser.get("/account/access")
     told = sections(page)
-    assert told["may"].startswith("Peuvent voir ce dossier Dr Claire Martin – Il est de l'équipe de soins.")
+    assert told["may"].startswith("Peuvent voir ce dossier Dr Claire Martin – Membre de l'équipe de soins.")
     assert "RelatedPerson/m – C'est son dossier" in told["may"]
     question = await browser.get("/account/access/block", params={"who": "Practitioner/1"})
     assert "Aujourd’hui : <strong>Dr Claire Martin</strong> voit ce dossier." in question.text
@@ -168,7 +168,7 @@ async def test_who_looked_is_told_and_his_own_visits_are_not(browser: Browser, r
     await browser.sign_in()
     await browser.get("/account/access")
     told = sections(await browser.get("/account/access"))["looks"]
-    assert "Dr Paul Autre read Observation/d-result – Inconsciente aux urgences" in told
+    assert "Dr Paul Autre a lu Observation/d-result – Inconsciente aux urgences" in told
     assert "Pat Durand" not in told
 
 

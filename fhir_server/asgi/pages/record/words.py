@@ -1,8 +1,8 @@
 """The words of the pages about a record, in French and in English. Spec: https://www.w3.org/TR/WCAG22/#language-of-page"""
 
-from typing import Final
+from typing import Any, Final
 
-WORDS: Final = {
+WORDS: Final[dict[str, dict[str, Any]]] = {
     "fr": {
         "title": "Qui voit mon dossier",
         "done": "C’est enregistré. Cela vaut dès la prochaine demande, pour tous les logiciels.",
@@ -38,7 +38,7 @@ WORDS: Final = {
         "looks_head": "Les 50 dernières actions, la plus récente d’abord.",
         "when": "Date",
         "who": "Qui",
-        "did": "Action",
+        "action": "Action",
         "what": "Quoi",
         "confirm": "Confirmer",
         "cancel": "Annuler",
@@ -56,6 +56,16 @@ WORDS: Final = {
         "reason": "Motif :",
         "end": "Mettre fin à cet accès",
         "account": "Votre connexion",
+        "did": {
+            "read": "a lu",
+            "vread": "a lu une version",
+            "history": "a lu l’historique",
+            "search": "a cherché",
+            "create": "a ajouté",
+            "update": "a modifié",
+            "patch": "a modifié",
+            "delete": "a supprimé",
+        },
     },
     "en": {
         "title": "Who sees my record",
@@ -92,7 +102,7 @@ WORDS: Final = {
         "looks_head": "The last 50 actions, the latest first.",
         "when": "When",
         "who": "Who",
-        "did": "Action",
+        "action": "Action",
         "what": "What",
         "confirm": "Confirm",
         "cancel": "Cancel",
@@ -110,5 +120,15 @@ WORDS: Final = {
         "reason": "Reason:",
         "end": "End this access",
         "account": "Your account",
+        "did": {
+            "read": "read",
+            "vread": "read a version",
+            "history": "read the history",
+            "search": "searched",
+            "create": "added",
+            "update": "changed",
+            "patch": "changed",
+            "delete": "deleted",
+        },
     },
 }
