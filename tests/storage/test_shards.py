@@ -4,12 +4,10 @@ A listener of the driver sees every command, as a router of a sharded cluster wo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo import monitoring
 
 from fhir_server.foundation.operation_outcome import VersionConflict
 from fhir_server.search.condition import ALWAYS, Condition, Contains, Exists, Identity, Not, Related, all_of, any_of
@@ -18,43 +16,13 @@ from fhir_server.storage.mongodb.explain import is_single_shard
 from fhir_server.storage.mongodb.fields import SHARED, shard_key
 from fhir_server.storage.mongodb.store import MongoStore
 from fhir_server.storage.store import History, Include, Search, Sort, Transaction
+from tests.storage.listening import Listened, Seen, shard_keys
 from tests.storage.mongod import database_of
 from tests.storage.resources import compartment, date, has_code, in_compartment, names, put, reference, token, version
 
 pytestmark = pytest.mark.anyio
-QUESTIONS = ("find", "aggregate", "insert", "update", "delete", "findAndModify", "commitTransaction")
 LOCAL: Condition = any_of(in_compartment("1"), Not(has_code("hidden", "_security")))
 RELATED: Condition = any_of(Related(("Practitioner/1",), ("care-team",)), LOCAL)
-
-
-class Seen(monitoring.CommandListener):
-    """The commands since the last question, without those that concern no document."""
-
-    def __init__(self) -> None:
-        self.commands: list[Mapping[str, Any]] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in QUESTIONS:
-            self.commands.append(event.command)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
-class Listened:
-    def __init__(self, store: MongoStore, seen: Seen) -> None:
-        self.store, self._seen = store, seen
-
-    def taken(self) -> list[Mapping[str, Any]]:
-        commands, self._seen.commands = self._seen.commands, []
-        return commands
-
-    @property
-    def count(self) -> int:
-        return len(self.taken())
 
 
 @pytest.fixture
@@ -69,18 +37,6 @@ async def listened(tmp_path: Path) -> AsyncIterator[Listened]:
     seen.commands.clear()
     yield Listened(store, seen)
     await store.close()
-
-
-def shard_keys(query: Any) -> set[int]:
-    """The shard keys that a query names in each of its branches; empty when one of them names none."""
-    if "c" in query:
-        named = query["c"]
-        return {int(key) for key in named["$in"]} if isinstance(named, Mapping) else {int(named)}
-    found = [keys for part in query.get("$and", ()) if (keys := shard_keys(part))]
-    branches = [shard_keys(branch) for branch in query.get("$or", ())]
-    if branches and all(branches):
-        found.append(set().union(*branches))
-    return min(found, key=len) if found else set()
 
 
 ONE = {shard_key("Patient/1"), SHARED}

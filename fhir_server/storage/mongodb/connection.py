@@ -138,6 +138,7 @@ class Connection:
         self.relation: Collection = database.get_collection("relation", **options)
         self.record: Collection = database.get_collection("record", **options)
         self.journal: Collection = database.get_collection("journal", **options)
+        self.loc: Collection = database.get_collection("loc", **options)
         self.claim: Collection = database.get_collection("claim", **options)
         self.meta: Collection = database.get_collection("meta", **options)
 

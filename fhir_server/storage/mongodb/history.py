@@ -10,8 +10,8 @@ from fhir_server.foundation.dates import microseconds
 from fhir_server.search.condition import ALWAYS
 from fhir_server.storage.cursor import Place, seal, unseal
 from fhir_server.storage.mongodb.fields import SHOWN, Document, version_of
+from fhir_server.storage.mongodb.places import name_of
 from fhir_server.storage.mongodb.printing.condition import matching
-from fhir_server.storage.mongodb.reading import name_of
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.store import History, Page
 
@@ -57,8 +57,9 @@ async def _versions(scope: Scope, asked: History, ending: list[Document]) -> lis
 def _named(asked: History, is_current: bool) -> Document:
     named: Document = {}
     if asked.resource_id:
-        reference = f"{asked.resource_type}/{asked.resource_id}"
-        named = name_of(reference) if is_current else {"k": reference}
+        named = name_of(f"{asked.resource_type}/{asked.resource_id}")
+        if not is_current:
+            named["k"] = named.pop("_id")
     elif asked.resource_type:
         named["t"] = asked.resource_type
     updated: Document = {}

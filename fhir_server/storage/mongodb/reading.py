@@ -1,4 +1,4 @@
-"""Reading: one version of one resource, in one command.
+"""Reading: one version of one resource, in one command; on a cluster, `places` may tell the shard first.
 
 Spec: http.html#read, http.html#vread
 """
@@ -7,7 +7,8 @@ from typing import Final
 
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import ALWAYS, Condition
-from fhir_server.storage.mongodb.fields import SHARED, SHOWN, Document, shard_key, version_of
+from fhir_server.storage.mongodb.fields import SHOWN, Document, version_of
+from fhir_server.storage.mongodb.places import name_of, names_of
 from fhir_server.storage.mongodb.printing.condition import Printer, holds, is_local, matching
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.store import Listing
@@ -18,7 +19,14 @@ INSIDE: Final[Document] = {**SHOWN, "o": 1, "e": 1}
 
 async def read(scope: Scope, reference: str, within: Condition, shown: Document = SHOWN) -> Document | None:
     """Return the document of the current version, a deleted one too, or None when unknown or outside `within`."""
-    named = name_of(reference)
+    for named in await names_of(scope, reference):
+        found = await _read(scope, named, within, shown)
+        if found is not None:
+            return found
+    return None
+
+
+async def _read(scope: Scope, named: Document, within: Condition, shown: Document) -> Document | None:
     if within == ALWAYS:
         return await scope.one(scope.connection.resource, named, shown)
     if is_local(within):
@@ -33,23 +41,14 @@ async def vread(scope: Scope, reference: str, version_id: int, within: Condition
     """Return one version, or None when unknown or when the current one is outside `within`."""
     if not 0 < version_id < 2**63:
         return None
-    older = {
-        "$lookup": {
-            "from": "history",
-            "pipeline": [{"$match": {"_id": f"{reference}/{version_id}"}}, {"$project": SHOWN}],
-            "as": "older",
-        }
-    }
-    pipeline = [
-        *matching(scope.now, within, name_of(reference)),
-        older,
-        {"$project": {**SHOWN, "older": 1}},
-    ]
-    found = await scope.many(scope.connection.resource, pipeline)
-    for document in found:
-        for one in (document, *document["older"]):
-            if one["v"] == version_id:
-                return version_of(one)
+    older = {**name_of(reference), "_id": f"{reference}/{version_id}"}
+    pipeline = [{"$match": older}, {"$project": SHOWN}]
+    joined: Document = {"$lookup": {"from": "history", "pipeline": pipeline, "as": "older"}}
+    shown = {"$project": {**SHOWN, "older": 1}}
+    for named in await names_of(scope, reference):
+        stages = [*matching(scope.now, within, named), joined, shown]
+        for document in await scope.many(scope.connection.resource, stages):
+            return next((version_of(one) for one in (document, *document["older"]) if one["v"] == version_id), None)
     return None
 
 
@@ -64,10 +63,3 @@ async def listing(scope: Scope, after: str, limit: int) -> Listing:
     found = await scope.many(scope.connection.resource, pipeline)
     references = [one["_id"] for one in found[:limit]]
     return Listing(references, str(int(found[limit - 1]["o"])) if len(found) > limit else "")
-
-
-def name_of(reference: str) -> Document:
-    """Return the query for a resource; that of a patient names its shards, others are looked for everywhere."""
-    if reference.startswith("Patient/"):
-        return {"_id": reference, "c": {"$in": [shard_key(reference), SHARED]}}
-    return {"_id": reference}

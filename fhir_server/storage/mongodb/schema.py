@@ -14,7 +14,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from fhir_server.foundation.operation_outcome import Unavailable
 from fhir_server.storage.mongodb.connection import Connection, is_duplicate
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with each step that is added to STEPS."""
 
 _NAMESPACE_EXISTS: Final = 48
@@ -49,6 +49,7 @@ INDEXES: Final[dict[str, tuple[IndexModel, ...]]] = {
     "record": (_index("e", partialFilterExpression={"e": {"$type": "long"}}),),
     "journal": (),
     "claim": (_index("u"),),
+    "loc": (),
     "meta": (),
 }
 
@@ -71,14 +72,16 @@ async def check(connection: Connection) -> None:
         raise Unavailable("The database has another schema than this server: start servers of one version.")
 
 
-async def check_deployment(connection: Connection) -> None:
-    """Raise Unavailable for a single server, which has no transactions."""
+async def check_deployment(connection: Connection) -> bool:
+    """Say whether it is a sharded cluster; raises Unavailable for a single server, which has no transactions."""
     hello = await connection.client.admin.command("hello")
-    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+    is_sharded = hello.get("msg") == "isdbgrid"
+    if "setName" not in hello and not is_sharded:
         raise Unavailable(
             "The database is a single mongod: make it a replica set, of one member at least "
             "(mongod --replSet rs, then rs.initiate()), for transactions need one."
         )
+    return is_sharded
 
 
 async def _make(connection: Connection) -> None:

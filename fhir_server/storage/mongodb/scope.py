@@ -26,7 +26,7 @@ Recorder = Callable[[Asked], None]
 class Scope(msgspec.Struct, frozen=True):
     """A store's way to ask; `session` is that of the transaction, None outside one.
 
-    `recorder`, when there is one, is told each question.
+    `recorder`, when there is one, is told each question. `is_sharded`: a cluster is asked, not a replica set.
     """
 
     connection: Connection
@@ -34,6 +34,7 @@ class Scope(msgspec.Struct, frozen=True):
     secret: bytes
     session: ClientSession | None = None
     recorder: Recorder | None = None
+    is_sharded: bool = False
     flush: Callable[[], Awaitable[None]] | None = None
     """Writes the audit entries that wait in memory."""
 
@@ -44,6 +45,9 @@ class Scope(msgspec.Struct, frozen=True):
 
     async def one(self, collection: Collection, query: Document, shown: Document) -> Document | None:
         """Return the document that a query names, or None."""
+        if self.is_sharded and self.session is None:
+            # One that moves from shard to shard is on one of them at each moment, and must not be missed.
+            collection = collection.with_options(read_concern=SNAPSHOT_READS)
         return await collection.find_one(query, shown, session=self.session)
 
     async def many(self, collection: Collection, pipeline: list[Document], index: str | None = None) -> list[Document]:

@@ -22,6 +22,7 @@ from fhir_server.storage.mongodb.explain import explain
 from fhir_server.storage.mongodb.fields import version_of
 from fhir_server.storage.mongodb.history import history as history_of
 from fhir_server.storage.mongodb.journal import Journal
+from fhir_server.storage.mongodb.places import Places
 from fhir_server.storage.mongodb.reading import listing, read, vread
 from fhir_server.storage.mongodb.schema import check, check_deployment, migrate
 from fhir_server.storage.mongodb.scope import Scope
@@ -47,6 +48,8 @@ class Options(msgspec.Struct, frozen=True):
     write_seconds: float = 15.0
     open_seconds: float = 30.0
     check_seconds: float = 2.0
+    is_cluster: bool = False
+    """Ask a replica set what a sharded cluster is asked: for tests."""
 
 
 class MongoStore:
@@ -75,15 +78,16 @@ class MongoStore:
         connection = Connection(self._url, self._listeners)
         try:
             with within(self._options.open_seconds):
-                await check_deployment(connection)
+                is_sharded = await check_deployment(connection) or self._options.is_cluster
                 secret = await migrate(connection)
         except BaseException:
             await connection.close()
             raise
-        attempts = Attempts(connection, self._options.write_seconds)
+        places = Places(connection, self._options.write_seconds) if is_sharded else None
+        attempts = Attempts(connection, self._options.write_seconds, places)
         journal = Journal(connection, attempts.orders, self._options.write_seconds)
-        scope = Scope(connection, self._now, secret, flush=journal.write)
-        self._parts = _Parts(scope, attempts, journal, asyncio.create_task(self._sweep_always(scope)))
+        scope = Scope(connection, self._now, secret, is_sharded=is_sharded, flush=journal.write)
+        self._parts = _Parts(scope, attempts, journal, asyncio.create_task(self._sweep_always(scope)), places)
 
     async def close(self) -> None:
         """See Store.close."""
@@ -96,6 +100,8 @@ class MongoStore:
             await parts.sweeping
         try:
             await parts.journal.close()
+            if parts.places is not None:
+                await parts.places.close()
         finally:
             await parts.scope.connection.close()
 
@@ -191,3 +197,4 @@ class _Parts(msgspec.Struct, frozen=True):
     attempts: Attempts
     journal: Journal
     sweeping: asyncio.Task[None]
+    places: Places | None

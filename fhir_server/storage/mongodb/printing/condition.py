@@ -167,7 +167,8 @@ def _contains(printer: Printer, condition: Contains) -> Document:
     """Look the document up once more, a document for each resource that it contains."""
     name, named = printer.name(), f"$r.{row_field(REFERENCE, condition.parameter)}"
     to_contained = {"$filter": {"input": {"$ifNull": [named, []]}, "cond": {"$eq": ["$$this.t", ""]}}}
-    asked: list[Document] = [{"$set": {"s": "$q"}}, {"$unwind": "$q"}, {"$match": {"q.t": condition.resource_type}}]
+    of_type = {"$match": {"q.t": condition.resource_type}}
+    asked: list[Document] = [of_type, {"$set": {"s": "$q"}}, {"$unwind": "$q"}, of_type]
     if condition.parameter:
         asked.append({"$match": {"$expr": {"$in": [{"$concat": ["#", "$q.i"]}, "$$names"]}}})
     asked.append({"$replaceWith": {"$mergeObjects": ["$q", {"_id": "$_id", "u": "$u", "q": "$s"}]}})

@@ -42,14 +42,19 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def page(plan: Plan, values: Sequence[Any] | None, limit: int, fields: Iterable[str]) -> list[Document]:
-    """Return the pipeline of one page, from the place with these sort values on; `fields` are shown as well."""
+    """Return the pipeline of one page, from the place with these sort values on; `fields` are shown as well.
+
+    What others tell is looked up last, in order, so that it is asked of no more resources than fill the page.
+    """
     after = [] if values is None else [{"$match": follows(plan.sorts, values)}]
     shown = {**SHOWN, "o": 1, **dict.fromkeys(key_names(plan.sorts), 1), **dict.fromkeys(fields, 1)}
+    own, *lookups = _found(plan)
     return [
-        *_found(plan),
+        own,
         *key_stages(plan.sorts),
         *after,
         {"$sort": order(plan.sorts)},
+        *lookups,
         {"$limit": limit},
         {"$project": shown},
     ]

@@ -26,6 +26,7 @@ from fhir_server.storage.mongodb.connection import (
     taken_keys,
     within,
 )
+from fhir_server.storage.mongodb.places import Places
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.mongodb.writing.inserts import Inserts
 from fhir_server.storage.mongodb.writing.orders import Drawn, Orders
@@ -40,10 +41,11 @@ _PAUSE_MAXIMUM_SECONDS: Final = 0.5
 
 
 class Attempts:
-    """The works of one store: `seconds` bounds each of them, all its attempts included."""
+    """The works of one store: `seconds` bounds each of them, all its attempts included; `places` is of a cluster."""
 
-    def __init__(self, connection: Connection, seconds: float) -> None:
+    def __init__(self, connection: Connection, seconds: float, places: Places | None = None) -> None:
         self.orders = Orders()
+        self._places = places
         self._inserts = Inserts(connection, seconds)
         self._seconds = seconds
         self._turn = asyncio.Lock()
@@ -79,7 +81,7 @@ class Attempts:
                     stack.enter_context(within(left))
                     if tried:
                         await stack.enter_async_context(self._turn)
-                    return await attempt(MongoTransaction(scope, drawn, self._inserts, is_careful), work)
+                    return await attempt(MongoTransaction(scope, drawn, self._inserts, is_careful), work, self._places)
             except Again as again:
                 is_careful = is_careful or again.is_duplicate
                 if again.is_number_taken:
@@ -98,12 +100,17 @@ class Again(Exception):
         self.is_number_taken = self.is_duplicate and "o" in taken_keys(error)
 
 
-async def attempt(transaction: MongoTransaction, work: Work[T]) -> T:
-    """Run a work once and commit. Raises Again, what the work raises, and what the driver raises."""
+async def attempt(transaction: MongoTransaction, work: Work[T], places: Places | None = None) -> T:
+    """Run a work once and commit; what was created has its place noted.
+
+    Raises Again, what the work raises, and what the driver raises.
+    """
     try:
         value = await Driven(work, transaction)
         await transaction.finish()
         await _commit(transaction.session)
+        if places is not None:
+            places.note(transaction.places)
         return value
     except (Conflict, *DRIVER_ERRORS) as error:
         if isinstance(error, Conflict) or is_again(error) or is_duplicate(error):

@@ -48,6 +48,8 @@ def claim(names: Iterable[str], now: int) -> list[UpdateOne]:
     return [UpdateOne({"_id": digest}, {"$inc": {"n": 1}, "$set": {"u": now}}, upsert=True) for digest in digests]
 
 
-def touch(ids: Iterable[str]) -> UpdateMany:
-    """Return the write that touches documents which were read."""
-    return UpdateMany({"_id": {"$in": sorted(ids)}}, {"$inc": {"y": 1}})
+def touch(ids: Iterable[str], shards: Iterable[int] = ()) -> UpdateMany:
+    """Return the write that touches documents which were read; of resources, `shards` are the keys that they have."""
+    named: Document = {"_id": {"$in": sorted(ids)}}
+    keys = sorted(set(shards))
+    return UpdateMany({**named, "c": {"$in": keys}} if keys else named, {"$inc": {"y": 1}})

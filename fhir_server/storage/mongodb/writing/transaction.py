@@ -20,6 +20,7 @@ from fhir_server.storage.mongodb import record as kept
 from fhir_server.storage.mongodb.connection import MAJORITY, SNAPSHOT_READS, ClientSession
 from fhir_server.storage.mongodb.fields import Document, version_of
 from fhir_server.storage.mongodb.history import history as history_of
+from fhir_server.storage.mongodb.places import is_drawn, name_of
 from fhir_server.storage.mongodb.printing.condition import is_local
 from fhir_server.storage.mongodb.reading import INSIDE, read, vread
 from fhir_server.storage.mongodb.scope import Scope
@@ -55,6 +56,7 @@ class MongoTransaction:
         self._read = Read({}, set(), set())
         self._written: set[str] = set()
         self._claims: set[str] = set()
+        self._places: list[tuple[str, int]] = []
         self._session: ClientSession | None = None
         self._is_over = False
         self.is_asking = False
@@ -123,6 +125,8 @@ class MongoTransaction:
                 raise VersionConflict(f"{reference} is at version {expected - 1}: read it again, then repeat.")
             if current is None:
                 self._pending.create(version, rows, self._drawn.next())
+                if self._outside.is_sharded and not self._is_own(reference):
+                    self._pending.places.add(reference)
             else:
                 self._pending.update(current, version, rows)
             self._forget(reference)
@@ -176,6 +180,7 @@ class MongoTransaction:
         if self._session is None:
             alone = self._pending.alone
             if alone is not None:
+                self._note_places(self._pending)
                 await self._insert(alone)
                 return
             if not self._pending:
@@ -184,6 +189,11 @@ class MongoTransaction:
         await self._send()
         if self._written:
             await self._rely()
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """Return where the resources are that were created, and whose places were not written with them."""
+        return self._places
 
     @property
     def session(self) -> ClientSession | None:
@@ -220,7 +230,8 @@ class MongoTransaction:
             pending, self._pending = self._pending, Pending()
             for document in pending.written:
                 self._claims.update(written(document))
-            await pending.send(self._outside.connection, self._session)
+            self._note_places(pending)
+            await pending.send(self._outside.connection, self._session, self._outside.is_sharded)
 
     async def _insert(self, document: Document) -> None:
         """Write the one document there is, without a transaction: it is all or nothing of itself."""
@@ -229,7 +240,8 @@ class MongoTransaction:
             await self._inserts.insert(document)
         except DuplicateKeyError:
             # An answer may be lost on its way: then it is this very document that is there already.
-            if await resource.find_one({"_id": document["_id"], "o": document["o"], "v": 1}, {"_id": 1}) is None:
+            own = {**{name: document[name] for name in ("_id", "c", "o")}, "v": 1}
+            if await resource.find_one(own, {"_id": 1}) is None:
                 raise
 
     async def _rely(self) -> None:
@@ -237,10 +249,11 @@ class MongoTransaction:
         if not self._read:
             return
         connection, session = self._outside.connection, self._session
-        resources = set(self._read.resources) - self._written
+        resources = {name: found for name, found in self._read.resources.items() if name not in self._written}
         records = self._read.records - self._written
         if resources:
-            await connection.resource.bulk_write([touch(resources)], session=session)
+            shards = [found["c"] for found in resources.values()]
+            await connection.resource.bulk_write([touch(resources, shards)], session=session)
         if records:
             await connection.record.bulk_write([touch(records)], session=session)
         names = self._read.claims | self._claims
@@ -253,9 +266,24 @@ class MongoTransaction:
         known = self._read.resources.get(reference)
         if known is not None and reference not in self._written:
             return known
-        if is_first and not self._is_careful and reference not in self._written:
+        if is_first and self._is_expected_new(reference) and reference not in self._written:
             return None
         return await read(await self._begun(), reference, ALWAYS, INSIDE)
+
+    def _is_expected_new(self, reference: str) -> bool:
+        """Say whether a first version may be written without a look for another."""
+        if not self._outside.is_sharded:
+            return not self._is_careful
+        return reference in self._read.claims or self._is_own(reference)
+
+    def _is_own(self, reference: str) -> bool:
+        """Say whether nobody else can give this id: the server drew it, and nobody looked for it."""
+        return not self._is_careful and is_drawn(reference) and reference not in self._read.claims
+
+    def _note_places(self, pending: Pending) -> None:
+        if self._outside.is_sharded:
+            made = ((reference, document["c"]) for reference, document in pending.created.items())
+            self._places += [place for place in made if "c" not in name_of(place[0]) and place[0] not in pending.places]
 
     def _note(self, reference: str, found: Document | None, within: Condition) -> None:
         if found is not None:
