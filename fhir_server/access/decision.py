@@ -17,7 +17,7 @@ from fhir_server.access.matrix.load import install_matrix
 from fhir_server.access.rows import in_record
 from fhir_server.access.rule import Rule
 from fhir_server.access.rules import app, matrix, modes, notice, patient, professional, record, secrecy, system
-from fhir_server.foundation.operation_outcome import Forbidden
+from fhir_server.foundation.operation_outcome import Forbidden, InsufficientScope
 from fhir_server.search.condition import ALWAYS, NEVER, Condition, OfType, Related, all_of, any_of, none_of
 
 SOURCES: Final[tuple[Callable[[Grant], Iterable[Rule]], ...]] = (
@@ -70,7 +70,9 @@ def decide(grant: Grant, interaction: str, resource_type: str) -> Condition:
         letter = "s"
     reach = scope_reach(grant, letter, resource_type)
     if reach == NEVER:
-        raise Forbidden(f"The scopes of the token do not cover {interaction} on {resource_type or 'all types'}.")
+        raise InsufficientScope(
+            f"The scopes of the token do not cover {interaction} on {resource_type or 'all types'}."
+        )
     rules = rules_of(grant, letter)
     allowed = any_of(*_merged(dict.fromkeys(_part(rule, resource_type) for rule in rules if not rule.is_denial)))
     denied = [rule for rule in rules if rule.is_denial]

@@ -13,7 +13,7 @@ import msgspec
 from fhir_server.asgi.headers import ALWAYS_SENT, CONTENT_TYPES, JSON, NATIVE, XML, negotiate_binary
 from fhir_server.foundation import fhir_json, fhir_xml
 from fhir_server.foundation.dates import format_http_date
-from fhir_server.foundation.operation_outcome import FhirError
+from fhir_server.foundation.operation_outcome import FhirError, InsufficientScope
 from fhir_server.interactions.bundle.route import NoSuchMethod
 from fhir_server.interactions.patching.formats import UnknownPatch
 from fhir_server.interactions.request import Response
@@ -87,6 +87,8 @@ def refuse(refusal: FhirError, manner: Manner) -> Answer:
     if refusal.status == 401:
         challenge: str = getattr(refusal, "www_authenticate", 'Bearer realm="fhir"')
         headers.append((b"www-authenticate", challenge.encode("latin-1")))
+    if isinstance(refusal, InsufficientScope):
+        headers.append((b"www-authenticate", b'Bearer realm="fhir", error="insufficient_scope"'))
     if refusal.status in (429, 503):
         headers.append((b"retry-after", b"1"))
     return finish(Answer(refusal.status, headers, body), manner)

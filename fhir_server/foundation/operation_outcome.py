@@ -7,6 +7,7 @@ Spec: operationoutcome.html, http.html#summary
     │   └── Unparsable 400      structure      the body is no FHIR JSON or XML
     ├── Unauthenticated 401     login          no token, or one that does not hold
     ├── Forbidden 403           forbidden      the grant does not cover this type or interaction
+    │   └── InsufficientScope   forbidden      the scopes of the token do not
     ├── NotFound 404            not-found      unknown, or outside the decision
     ├── MethodNotAllowed 405    not-supported
     ├── NotAcceptable 406       not-supported
@@ -112,6 +113,10 @@ class Forbidden(FhirError):
     """The grant does not cover this type or interaction."""
 
     status, code = 403, "forbidden"
+
+
+class InsufficientScope(Forbidden):
+    """The scopes of the token do not cover this type or interaction. Spec: RFC 6750, section 3.1."""
 
 
 class TooCostly(FhirError):

@@ -41,6 +41,7 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     `is_registration_open`: apps that register themselves need no operator's approval (for a sandbox).
     A signing key older than `key_days` gives way to a new one by itself.
     `sign_ins_a_minute` and `client_calls_a_minute` are what one address may do in one process; a hospital has one.
+    `client_refusals_a_minute`: so often one client of an address may show what does not hold, before it waits.
     """
 
     code_seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
@@ -53,6 +54,7 @@ class AuthorizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     is_registration_open: bool = False
     sign_ins_a_minute: _Count = 120
     client_calls_a_minute: _Count = 3000
+    client_refusals_a_minute: _Count = 120
     password_memory_kib: Annotated[int, msgspec.Meta(ge=32)] = 65_536
     password_rounds: Annotated[int, msgspec.Meta(ge=1)] = 3
 

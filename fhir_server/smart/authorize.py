@@ -16,7 +16,7 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
 from fhir_server.smart.granted_scopes import LASTING_SCOPES, granted_scopes
 from fhir_server.smart.launch.context import NO_CONTEXT, LaunchContext
-from fhir_server.smart.refusal import OAuthRefusal, PageRefusal, RedirectRefusal, add_query, single_values
+from fhir_server.smart.refusal import OAuthRefusal, PageRefusal, RedirectRefusal, add_query, split_values, told_repeated
 from fhir_server.smart.sessions import Session
 from fhir_server.smart.tokens.code import Code, put_code
 from fhir_server.smart.users import User, normalize
@@ -109,10 +109,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
 
 async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
     """Check an authorization request; raises PageRefusal (no client to trust) or RedirectRefusal."""
-    try:
-        parameters = single_values(pairs)
-    except OAuthRefusal as refusal:
-        raise PageRefusal(refusal.error, refusal.description) from refusal
+    parameters, repeated = split_values(pairs)
+    if not repeated.isdisjoint(("client_id", "redirect_uri")):
+        raise PageRefusal("invalid_request", told_repeated(repeated))
     client = await authorization.clients.get(parameters.get("client_id", ""))
     if client is None:
         raise PageRefusal("invalid_client", "The app that sent you here is not registered.")
@@ -121,7 +120,8 @@ async def parse(authorization: Authorization, pairs: Iterable[tuple[str, str]]) 
         raise PageRefusal("invalid_request", "The return address (redirect_uri) is not one that the app registered.")
     state = parameters.get("state", "")
     context = await _context(authorization, parameters, client)
-    reason = _reason_to_refuse(parameters, client, authorization.base_url)
+    reason = ("invalid_request", told_repeated(repeated)) if repeated else None
+    reason = reason or _reason_to_refuse(parameters, client, authorization.base_url)
     if reason or context is None:
         reason = reason or ("invalid_request", "The launch is unknown, expired, used, or of another app.")
         raise RedirectRefusal(*reason, redirect_uri, _returned(state, authorization.issuer))
@@ -182,16 +182,21 @@ async def allow(
 
 def _reason_to_refuse(parameters: dict[str, str], client: Client, base_url: str) -> tuple[str, str] | None:
     method, challenge = parameters.get("code_challenge_method"), parameters.get("code_challenge", "")
+    resource = parameters.get("resource", base_url)
     audience = parameters.get("aud", parameters.get("resource", ""))
+    prompts = parameters.get("prompt", "").split()
     for is_wrong, error, description in (
         ("request" in parameters, "request_not_supported", "Request objects are not offered."),
         ("request_uri" in parameters, "request_uri_not_supported", "Request objects are not offered."),
+        ("response_type" not in parameters, "invalid_request", "response_type is required: code."),
         (parameters.get("response_type") != "code", "unsupported_response_type", "response_type must be code."),
         ("authorization_code" not in client.grant_types, "unauthorized_client", "The client may not ask for codes."),
         (parameters.get("response_mode", "query") != "query", "invalid_request", "response_mode must be query."),
         (method != "S256", "invalid_request", "PKCE is required, with code_challenge_method S256."),
         (not _CHALLENGE.fullmatch(challenge), "invalid_request", "code_challenge must be 43 characters of base64url."),
         (audience.rstrip("/") != base_url, "invalid_request", f"aud must be {base_url}."),
+        (resource.rstrip("/") != base_url, "invalid_target", f"resource must be {base_url}."),
+        ("none" in prompts and len(prompts) > 1, "invalid_request", "prompt none stands alone."),
         ("scope" not in parameters, "invalid_scope", "scope is required."),
         (mode_of(parameters.get("purpose_of_use", "")) == "", "invalid_request", "purpose_of_use is unknown."),
         (

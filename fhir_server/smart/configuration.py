@@ -82,6 +82,7 @@ def openid_configuration(authorization: Authorization) -> dict[str, Any]:
 
 
 def _metadata(authorization: Authorization) -> dict[str, Any]:
+    methods = [*METHODS, *(TLS_METHODS if authorization.knows_certificates else ())]
     return {
         "issuer": authorization.issuer,
         "jwks_uri": authorization.url("/oauth/jwks"),
@@ -96,8 +97,12 @@ def _metadata(authorization: Authorization) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "scopes_supported": [*IDENTITY_SCOPES, *CONTEXT_SCOPES, *LASTING_SCOPES, *_RESOURCE_SCOPES],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": [*METHODS, *(TLS_METHODS if authorization.knows_certificates else ())],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": [*(name for name in methods if name != "none"), "Bearer"],
         "tls_client_certificate_bound_access_tokens": authorization.knows_certificates,
         "token_endpoint_auth_signing_alg_values_supported": list(KEY_TYPES),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(KEY_TYPES),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(KEY_TYPES),
         "authorization_response_iss_parameter_supported": True,
     }

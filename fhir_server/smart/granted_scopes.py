@@ -3,6 +3,7 @@
 Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources
 """
 
+import re
 from collections.abc import Collection
 
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from fhir_server.access.grant import Scope
 from fhir_server.access.scopes import covers, format_scope, format_scope_version_1, parse_scopes
 from fhir_server.foundation.operation_outcome import BadRequest
+from fhir_server.foundation.structure import RESOURCE_TYPES
 from fhir_server.smart.clients import Client
 from fhir_server.smart.refusal import OAuthRefusal
 
@@ -31,6 +33,7 @@ patient in context `patient/` narrows him to that record; an operator only says 
 judge each request."""
 
 _WITH_PATIENT = parse_scopes("user/*.cruds patient/*.cruds")
+_TYPE = re.compile(r"(?:patient|user|system)/([A-Z][A-Za-z]*)\.", re.ASCII)
 _URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"
 _OF_ONE_RECORD = ("patient", "representative")
 _DEFAULT_CONTEXTS: dict[str, tuple[str, ...]] = {
@@ -115,8 +118,18 @@ def _told_once(granted: tuple[Scope, ...]) -> tuple[Scope, ...]:
 
 
 def _words(asked: str) -> list[str]:
-    """Return the words of a scope, each once. Choice: the URI form means the same; the answer has no prefix."""
-    return list(dict.fromkeys(word.removeprefix(_URI_PREFIX) for word in asked.split()))
+    """Return the words of a scope that mean something here, each once.
+
+    Choice: the URI form means the same; the answer has no prefix. A type that is not of R4 is passed over, like any
+    other word that this server does not know: what apps ask of servers of other versions breaks no request.
+    """
+    words = dict.fromkeys(word.removeprefix(_URI_PREFIX) for word in asked.split())
+    return [word for word in words if not _is_of_unknown_type(word)]
+
+
+def _is_of_unknown_type(word: str) -> bool:
+    found = _TYPE.match(word)
+    return found is not None and found[1] not in RESOURCE_TYPES
 
 
 def _parse(words: list[str]) -> tuple[Scope, ...]:

@@ -10,7 +10,7 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Live, find_bearer, find_live
 from fhir_server.smart.launch.context import told
 from fhir_server.smart.launch.style import STYLE_PATH
-from fhir_server.smart.refusal import OAuthRefusal, invalid_client, single_values
+from fhir_server.smart.refusal import OAuthRefusal, invalid_client, required, single_values
 from fhir_server.smart.tokens.family import split
 
 
@@ -23,9 +23,7 @@ async def introspect(
     """
     parameters = single_values(pairs)
     await _check_caller(authorization, parameters, authorization_header)
-    token = parameters.get("token", "")
-    if not token:
-        raise OAuthRefusal("invalid_request", "token is required.")
+    token = required(parameters, "token")
     live = await find_live(authorization, token)
     if live is not None:
         return _access_token_state(authorization, live)

@@ -54,10 +54,32 @@ def single_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     Spec: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
     """
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name in values:
-            raise OAuthRefusal("invalid_request", f"The parameter {name[:64]} is repeated.")
-        if value:
-            values[name] = value
+    values, repeated = split_values(pairs)
+    if repeated:
+        raise OAuthRefusal("invalid_request", told_repeated(repeated))
     return values
+
+
+def split_values(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the parameters that come once, without empty ones, and the names of those that come again."""
+    values: dict[str, str] = {}
+    repeated = set()
+    for name, value in pairs:
+        if not value:
+            continue
+        if name in values:
+            repeated.add(name)
+        values[name] = value
+    return {name: value for name, value in values.items() if name not in repeated}, frozenset(repeated)
+
+
+def told_repeated(names: Iterable[str]) -> str:
+    """Return the sentence that refuses repeated parameters."""
+    return f"The parameter {min(names)[:64]} is repeated."
+
+
+def required(parameters: Mapping[str, str], name: str) -> str:
+    """Return a parameter that a request cannot do without; raises OAuthRefusal `invalid_request`."""
+    if name not in parameters:
+        raise OAuthRefusal("invalid_request", f"{name} is required.")
+    return parameters[name]

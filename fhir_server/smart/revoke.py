@@ -6,7 +6,7 @@ Spec: https://www.rfc-editor.org/rfc/rfc7009
 from collections.abc import Iterable
 
 from fhir_server.smart.authorization import Authorization
-from fhir_server.smart.refusal import OAuthRefusal, single_values
+from fhir_server.smart.refusal import OAuthRefusal, required, single_values
 from fhir_server.smart.tokens import access_token
 from fhir_server.smart.tokens.family import Family, split
 
@@ -17,9 +17,7 @@ async def revoke(
     """End the family of an access or refresh token; an unknown token is no error. Raises OAuthRefusal."""
     parameters = single_values(pairs)
     proof = await authorization.prove(parameters, authorization_header)
-    if "token" not in parameters:
-        raise OAuthRefusal("invalid_request", "token is required.")
-    family = await _family_of(authorization, parameters["token"])
+    family = await _family_of(authorization, required(parameters, "token"))
     if family is None:
         return
     if family.client_id != proof.client.client_id:

@@ -21,7 +21,7 @@ from fhir_server.smart.granted_scopes import granted_scopes, narrowed
 from fhir_server.smart.launch.context import told
 from fhir_server.smart.launch.emergencies import LONGEST_SECONDS, emergency_of, keep
 from fhir_server.smart.launch.style import STYLE_PATH
-from fhir_server.smart.refusal import OAuthRefusal, single_values
+from fhir_server.smart.refusal import OAuthRefusal, required, single_values
 from fhir_server.smart.tokens import access_token
 from fhir_server.smart.tokens.code import Code, find_code, put_code
 from fhir_server.smart.tokens.family import Families, Family, new_refresh_key, split
@@ -45,7 +45,7 @@ async def token(
     """Return the token response for form parameters; raises OAuthRefusal."""
     parameters = await _named(authorization, single_values(pairs), authorization_header)
     proof = await authorization.authentication.authenticate(parameters, authorization_header, authorization.now())
-    grant_type = parameters.get("grant_type", "")
+    grant_type = required(parameters, "grant_type")
     exchange = EXCHANGES.get(grant_type)
     if exchange is None:
         raise OAuthRefusal("unsupported_grant_type", f"grant_type must be one of {', '.join(EXCHANGES)}.")
@@ -56,7 +56,7 @@ async def token(
 
 async def exchange_code(authorization: Authorization, proof: Proof, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Exchange an authorization code for tokens; a second use of a code ends the tokens of the first."""
-    text = parameters.get("code", "")
+    text = required(parameters, "code")
     now, family_id, refresh_key = authorization.now(), authorization.new_id(), new_refresh_key()
 
     async def work(transaction: Transaction) -> Family | _Misused:
@@ -87,7 +87,7 @@ async def exchange_code(authorization: Authorization, proof: Proof, parameters: 
 
 async def refresh(authorization: Authorization, proof: Proof, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Exchange a refresh token for the next one; a second use of one ends the family."""
-    text, client = parameters.get("refresh_token", ""), proof.client
+    text, client = required(parameters, "refresh_token"), proof.client
     asked, now = parameters.get("scope", ""), authorization.now()
 
     async def work(transaction: Transaction) -> Family | _Misused:

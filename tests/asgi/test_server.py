@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fhir_server.access.grant import Grant
+from fhir_server.access.scopes import parse_scopes
 from fhir_server.asgi.server import Api, fhir_api, path_of
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Unauthenticated
@@ -189,6 +190,19 @@ async def test_authentication_refused_is_401_with_a_challenge(client: httpx.Asyn
     assert refused.headers["www-authenticate"].startswith("Bearer")
     assert refused.json()["issue"][0]["code"] == "login"
     assert (await client.get("metadata", headers={"Authorization": "Bearer stolen"})).status_code == 200
+
+
+@pytest.mark.spec("rfc6750#section-3.1")
+async def test_a_scope_that_is_missing_is_told_in_the_challenge(api: Api) -> None:
+    async def grant_of(header: str) -> Grant:
+        return Grant("system", "Device/1", "app", parse_scopes("system/Patient.r"))
+
+    transport = httpx.ASGITransport(fhir_api(replace(api, grant_of=grant_of)))
+    async with httpx.AsyncClient(transport=transport, base_url=f"{ORIGIN}/fhir/") as client:
+        refused = await client.get("Observation/1")
+        assert refused.status_code == 403
+        assert refused.headers["www-authenticate"] == 'Bearer realm="fhir", error="insufficient_scope"'
+        assert "www-authenticate" not in (await client.get("Patient/1")).headers
 
 
 @pytest.mark.spec("security.html#cors")

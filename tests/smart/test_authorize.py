@@ -70,7 +70,7 @@ async def test_no_redirect_to_an_address_that_was_not_registered(
         ({"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-c="}, "invalid_request"),
         ({"code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"response_type": None}, "unsupported_response_type"),
+        ({"response_type": None}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_mode": "fragment"}, "invalid_request"),
         ({"scope": None}, "invalid_scope"),
@@ -117,6 +117,7 @@ async def test_a_client_without_the_grant_type_is_refused(world: Authorization, 
         ("doc", "user/*.*", "user/*.read"),
         ("doc", "user/*.cruds", "user/*.rs"),
         ("pat", "fhirUser unknown patient/*.rs", "fhirUser patient/*.rs"),
+        ("pat", "patient/ActorDefinition.rs patient/*.rs user/Nonsense.cruds", "patient/*.rs"),
     ],
 )
 async def test_granted_is_asked_and_the_clients_and_the_users(

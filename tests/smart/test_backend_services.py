@@ -17,6 +17,7 @@ from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.clients import Client
 from fhir_server.smart.clients.assertion import ASSERTION_TYPE
+from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.refusal import OAuthRefusal
 from fhir_server.smart.token import token
 
@@ -248,6 +249,29 @@ async def test_keys_are_fetched_and_kept_as_long_as_cache_control_says(
     clock.advance(61)
     await token(world, form(sign()))
     assert asked == ["/keys", "/keys"]
+
+
+@pytest.mark.spec("smart-app-launch/STU2.2/client-confidential-asymmetric.html (a client may rotate its keys)")
+async def test_a_new_key_is_found_before_the_kept_ones_are_old(lab_client: Client, rsa_key: Key, clock: Any) -> None:
+    served, asked = [{**rsa_key.as_dict(private=False), "kid": "old"}], list[str]()
+
+    async def fetch(uri: str) -> tuple[bytes, int]:
+        asked.append(uri)
+        return json.dumps({"keys": served}).encode(), 3600
+
+    client = msgspec.structs.replace(lab_client, jwks=None, jwks_uri="https://lab.example/keys")
+    keys = ClientKeys(clock, fetch)
+    await keys.pick(client, {"alg": "RS384", "kid": "old"})
+    served = [{**rsa_key.as_dict(private=False), "kid": "new"}]
+    with pytest.raises(OAuthRefusal, match="kid"):
+        await keys.pick(client, {"alg": "RS384", "kid": "new"})
+    assert len(asked) == 1, "keys that came seconds ago are not asked again"
+    clock.advance(10)
+    await keys.pick(client, {"alg": "RS384", "kid": "new"})
+    for _ in range(3):
+        with pytest.raises(OAuthRefusal, match="kid"):
+            await keys.pick(client, {"alg": "RS384", "kid": "old"})
+    assert len(asked) == 2, "a kid that is made up asks once in ten seconds"
 
 
 async def test_keys_are_not_kept_without_leave_and_redirects_are_not_followed(

@@ -3,17 +3,24 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from joserfc.jws import extract_compact
 
+from fhir_server.access.decision import decide
 from fhir_server.access.grant import Grant
+from fhir_server.access.scopes import parse_scopes
+from fhir_server.foundation.operation_outcome import InsufficientScope
+from fhir_server.search.match import match
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import CHECKED_EVERY_SECONDS, Bearer, NoBearer
 from fhir_server.smart.clients.assertion import ASSERTION_TYPE
 from fhir_server.smart.keys import ACCESS_TOKEN_ALGORITHM, RETIRED_FOR
 from fhir_server.smart.token import token
+from fhir_server.smart.tokens.access_token import Claims
+from tests.access.world import subject_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("rfc6750")]
 
@@ -218,3 +225,29 @@ async def test_published_keys_are_public(world: Authorization) -> None:
     keys = world.keys.jwks()["keys"]
     assert {key["alg"] for key in keys} == {"ES256", "RS256"}
     assert all(not {"d", "p", "q", "k"} & set(key) and key["use"] == "sig" and key["kid"] for key in keys)
+
+
+@pytest.mark.spec(
+    "smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-identity-data (fhirUser)"
+)
+async def test_the_person_that_fhir_user_names_can_be_read() -> None:
+    claims = Claims("i", "a", "u", "app", "fhirUser patient/Observation.rs", "professional", 9, 1, "j", "f")
+    doctor = msgspec.structs.replace(claims, actor="Practitioner/1", patient="7").grant("Dr")
+    for resource_id, is_reached in (("1", True), ("2", False)):
+        subject = subject_of({"resourceType": "Practitioner", "id": resource_id})
+        assert match(decide(doctor, "read", "Practitioner"), subject) is is_reached
+    for grant, interaction, resource_type in (
+        (doctor, "search", "Practitioner"),
+        (doctor, "update", "Practitioner"),
+        (doctor, "read", "Patient"),
+        (
+            msgspec.structs.replace(claims, kind="patient", actor="Patient/7", patient="7").grant("Pat"),
+            "read",
+            "Patient",
+        ),
+        (msgspec.structs.replace(claims, scope="patient/Observation.rs").grant("Dr"), "read", "Practitioner"),
+    ):
+        with pytest.raises(InsufficientScope):
+            decide(grant, interaction, resource_type)
+    wide = msgspec.structs.replace(claims, scope="fhirUser user/*.rs", actor="Practitioner/1")
+    assert wide.grant("Dr").scopes == parse_scopes("user/*.rs"), "what is wider stays as it is"

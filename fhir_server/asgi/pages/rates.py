@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fhir_server.asgi.pages.responses import NOT_KEPT, json, page
+from fhir_server.asgi.pages.responses import page, too_many
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.limits.rates import Rates
 
@@ -51,5 +51,4 @@ def _refuse(request: Request, seconds: int) -> Response:
         response = page(request, "error.html", values, status=429)
         response.headers["Retry-After"] = again
         return response
-    content = {"error": "temporarily_unavailable", "error_description": f"Too many calls: wait {again} seconds."}
-    return json(content, 429, {**NOT_KEPT, "Retry-After": again})
+    return too_many(seconds)

@@ -17,7 +17,7 @@ async def _answer_client(request: Request, error: Exception) -> Response:
     headers = dict(NOT_KEPT)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = (
-            'Bearer realm="oauth"' if refusal.error == "invalid_token" else 'Basic realm="oauth"'
+            'Bearer realm="oauth", error="invalid_token"' if refusal.error == "invalid_token" else 'Basic realm="oauth"'
         )
     return json(refusal.content(), refusal.status, headers)
 

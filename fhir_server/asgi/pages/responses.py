@@ -69,6 +69,12 @@ def json(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, st
     return Response(msgspec.json.encode(content), status, dict(headers), "application/json")
 
 
+def too_many(seconds: int) -> Response:
+    """Tell a client to wait."""
+    content = {"error": "temporarily_unavailable", "error_description": f"Too many calls: wait {seconds} seconds."}
+    return json(content, 429, {**NOT_KEPT, "Retry-After": str(seconds)})
+
+
 def _switch(query: str, language: str) -> str:
     """Return the address of a page in another language."""
     pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "lang"]

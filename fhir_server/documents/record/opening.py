@@ -14,7 +14,7 @@ from fhir_server.access.relations.codes import RECORD_CONSENT_SYSTEM
 from fhir_server.access.relations.questions import blocked, cared_for, closed
 from fhir_server.documents.feeding import Feeding
 from fhir_server.foundation.dates import format_instant
-from fhir_server.foundation.operation_outcome import Forbidden, NotFound, Unprocessable
+from fhir_server.foundation.operation_outcome import Forbidden, InsufficientScope, NotFound, Unprocessable
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.dispatch import perform
 from fhir_server.interactions.request import Request
@@ -57,7 +57,9 @@ async def _holds(reader: Reader, patient: str, condition: Condition) -> bool:
 def check_scope(grant: Grant, letter: str, resource_type: str) -> None:
     """Raise Forbidden unless the scopes of the token cover an interaction, by its letter, on a type."""
     if scope_reach(grant, letter, resource_type) == NEVER:
-        raise Forbidden(f"The scopes of the token do not cover {resource_type}.{letter}, which this operation does.")
+        raise InsufficientScope(
+            f"The scopes of the token do not cover {resource_type}.{letter}, which this operation does."
+        )
 
 
 def check_speaks_for(request: Request, has_consented: bool) -> None:

@@ -49,7 +49,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 async def prove(assertion: str, clients: Clients, client_keys: ClientKeys, audience: str, now: datetime) -> Proof:
     """Verify an assertion made for `audience`, the token endpoint; raises invalid_client (401)."""
-    client_id, header = _read(assertion)
+    client_id, header = read_claimed(assertion)
     client = await clients.get(client_id)
     if client is None or client.kind != "confidential-asymmetric":
         raise invalid_client("The issuer of the assertion is no client that signs assertions.")
@@ -72,8 +72,8 @@ async def prove(assertion: str, clients: Clients, client_keys: ClientKeys, audie
     return Proof(client, *_spending(client_id, claims, now_seconds))
 
 
-def _read(assertion: str) -> tuple[str, dict[str, Any]]:
-    """Return the claimed issuer and the header, of which nothing is verified yet."""
+def read_claimed(assertion: str) -> tuple[str, dict[str, Any]]:
+    """Return the claimed issuer and the header, of which nothing is verified yet; raises invalid_client."""
     try:
         signature = extract_compact(assertion.encode(), registry=_registry)
         claims = msgspec.json.decode(signature.payload)

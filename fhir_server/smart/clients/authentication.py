@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from fhir_server.smart.clients import certificate
-from fhir_server.smart.clients.assertion import ASSERTION_TYPE, Proof, prove
+from fhir_server.smart.clients.assertion import ASSERTION_TYPE, Proof, prove, read_claimed
 from fhir_server.smart.clients.client import Client
 from fhir_server.smart.clients.jwks import ClientKeys
 from fhir_server.smart.clients.register import Clients, is_secret_of
@@ -57,11 +57,7 @@ class Authentication:
         return _bound(proof)
 
     async def _secret(self, credentials: str) -> Proof:
-        try:
-            text = base64.b64decode(credentials.strip(), validate=True).decode()
-        except ValueError as error:
-            raise invalid_client("The Basic credentials cannot be read.") from error
-        client_id, _, secret = (unquote_plus(part) for part in text.partition(":"))
+        client_id, secret = _read_basic(credentials)
         client = await self._clients.get(client_id)
         if client is None or client.kind != "confidential-symmetric" or not is_secret_of(client, secret):
             raise invalid_client("The client or its secret is wrong.")
@@ -81,6 +77,24 @@ class Authentication:
         if client.tls_subject_dn:
             return certificate.is_presented_by(client.tls_subject_dn, now)
         return certificate.is_one_of(await self._keys.key_set(client))
+
+
+def claimed_client(assertion: str, credentials: str) -> str:
+    """Return whom an assertion or Basic credentials claim to be, nothing of it proven; or what cannot be read."""
+    try:
+        return read_claimed(assertion)[0] if assertion else _read_basic(credentials)[0]
+    except OAuthRefusal:
+        return credentials
+
+
+def _read_basic(credentials: str) -> tuple[str, str]:
+    """Return the client_id and the secret of Basic credentials; raises invalid_client."""
+    try:
+        text = base64.b64decode(credentials.strip(), validate=True).decode()
+    except ValueError as error:
+        raise invalid_client("The Basic credentials cannot be read.") from error
+    client_id, _, secret = (unquote_plus(part) for part in text.partition(":"))
+    return client_id, secret
 
 
 def _bound(proof: Proof) -> Proof:

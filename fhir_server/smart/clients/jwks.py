@@ -32,6 +32,13 @@ _SHORTEST_RSA_BITS = 2048
 _TIMEOUT_SECONDS = 5
 _KEPT_AT_MOST_SECONDS = 3600
 _KEPT_ADDRESSES = 1000
+_ASKED_AGAIN_AFTER = timedelta(seconds=10)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    until: datetime
+    fetched_at: datetime
+    jwks: dict[str, Any]
 
 
 class ClientKeys:
@@ -40,7 +47,7 @@ class ClientKeys:
     def __init__(self, now: Callable[[], datetime], fetch: Fetch | None = None) -> None:
         self._now = now
         self._fetch = fetch or fetch_jwks
-        self._kept: dict[str, tuple[datetime, dict[str, Any]]] = {}
+        self._kept: dict[str, _Kept] = {}
 
     async def pick(self, client: Client, header: dict[str, Any]) -> Key:
         """Return the one key that a signature header names; raises invalid_client."""
@@ -50,8 +57,9 @@ class ClientKeys:
             raise invalid_client(f"Sign the assertion with one of {', '.join(KEY_TYPES)}.")
         if "jku" in header and (not client.jwks_uri or header["jku"] != client.jwks_uri):
             raise invalid_client("The jku of the assertion is not the jwks_uri that was registered.")
-        jwks = await self.key_set(client)
-        matching = [key for key in jwks.get("keys", ()) if key.get("kid") == kid and key.get("kty") == key_type]
+        matching = _matching(await self.key_set(client), kid, key_type)
+        if not matching and self._may_ask_again(client):
+            matching = _matching(await self._fetched(client), kid, key_type)
         if not isinstance(kid, str) or len(matching) != 1:
             raise invalid_client("The kid of the assertion names no single key of the client.")
         return _import(msgspec.json.encode(matching[0]))
@@ -61,8 +69,11 @@ class ClientKeys:
         if not client.jwks_uri:
             return client.jwks or {}
         kept = self._kept.get(client.jwks_uri)
-        if kept is not None and kept[0] > self._now():
-            return kept[1]
+        if kept is not None and kept.until > self._now():
+            return kept.jwks
+        return await self._fetched(client)
+
+    async def _fetched(self, client: Client) -> dict[str, Any]:
         try:
             content, seconds = await self._fetch(client.jwks_uri)
             jwks = json.loads(content)
@@ -76,7 +87,17 @@ class ClientKeys:
     def _keep(self, uri: str, jwks: dict[str, Any], seconds: int) -> None:
         while len(self._kept) >= _KEPT_ADDRESSES:
             del self._kept[next(iter(self._kept))]
-        self._kept[uri] = (self._now() + timedelta(seconds=min(seconds, _KEPT_AT_MOST_SECONDS)), jwks)
+        now = self._now()
+        self._kept[uri] = _Kept(now + timedelta(seconds=min(seconds, _KEPT_AT_MOST_SECONDS)), now, jwks)
+
+    def _may_ask_again(self, client: Client) -> bool:
+        """Say whether an unknown kid may be a new key: the client changes its keys before the kept ones are old."""
+        kept = self._kept.get(client.jwks_uri)
+        return kept is not None and self._now() - kept.fetched_at >= _ASKED_AGAIN_AFTER
+
+
+def _matching(jwks: dict[str, Any], kid: object, key_type: str) -> list[dict[str, Any]]:
+    return [key for key in jwks.get("keys", ()) if key.get("kid") == kid and key.get("kty") == key_type]
 
 
 async def fetch_jwks(uri: str) -> tuple[bytes, int]:

@@ -21,10 +21,21 @@ class Rates:
 
     def take(self, address: str) -> int:
         """Count a call; return 0, or the seconds to wait when it is one too many (it does not count then)."""
-        now = self._now().timestamp()
-        left, since = self._buckets.pop(address, (float(self._a_minute), now))
-        left = min(float(self._a_minute), left + (now - since) * self._a_minute / 60)
+        left = self._left(address)
+        self._buckets.pop(address, None)
         while len(self._buckets) >= _KNOWN_AT_MOST:
             del self._buckets[next(iter(self._buckets))]
-        self._buckets[address] = (left - 1 if left >= 1 else left, now)
+        self._buckets[address] = (left - 1 if left >= 1 else left, self._now().timestamp())
+        return self._seconds(left)
+
+    def wait_seconds(self, address: str) -> int:
+        """Return what `take` would, and count nothing."""
+        return self._seconds(self._left(address))
+
+    def _left(self, address: str) -> float:
+        now = self._now().timestamp()
+        left, since = self._buckets.get(address, (float(self._a_minute), now))
+        return min(float(self._a_minute), left + (now - since) * self._a_minute / 60)
+
+    def _seconds(self, left: float) -> int:
         return 0 if left >= 1 else max(1, round((1 - left) * 60 / self._a_minute))

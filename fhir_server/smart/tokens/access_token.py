@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fhir_server.access.grant import App, Grant
+from fhir_server.access.grant import App, Grant, Scope
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.clients import Client
@@ -55,7 +55,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             kind=self.kind,
             actor=self.actor,
             client_id=self.client_id,
-            scopes=parse_scopes(self.scope),
+            scopes=self._scopes(),
             user_id="" if self.kind == "system" else self.sub,
             patient_id=self.patient,
             organizations=self.organizations,
@@ -69,6 +69,23 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
             is_secret=self.is_secret,
             app=app,
         )
+
+    def _scopes(self) -> tuple[Scope, ...]:
+        """Return the resource scopes; with `fhirUser`, also what reads the resource of the person himself.
+
+        Choice: SMART lets the app learn about its user by that scope. A patient's own resource is no such thing: it is
+        his record and his national identity, which he gives by a scope on Patient.
+        """
+        scopes = parse_scopes(self.scope)
+        resource_type, _, resource_id = self.actor.partition("/")
+        is_told = "fhirUser" in self.scope.split() and resource_type != "Patient"
+        if not is_told or any(_covers_read(scope, resource_type) for scope in scopes):
+            return scopes
+        return (*scopes, Scope("user", resource_type, frozenset("r"), (("_id", resource_id),)))
+
+
+def _covers_read(scope: Scope, resource_type: str) -> bool:
+    return scope.resource_type in ("*", resource_type) and "r" in scope.interactions and not scope.query
 
 
 def claims_of_user(family: Family, user: User) -> dict[str, Any]:

@@ -140,6 +140,11 @@ async def test_prompt_and_max_age_are_followed(browser: Any, request_fields: Fie
     again = await browser.get("/oauth/authorize", params={**request_fields, "prompt": "login"})
     assert "/sign-in?next=" in again.headers["location"]
     assert "prompt" not in again.headers["location"]
+    for prompt, left in (("login consent", "prompt%253Dconsent"), ("consent select_account", "prompt%253Dconsent")):
+        again = await browser.get("/oauth/authorize", params={**request_fields, "prompt": prompt})
+        assert "/sign-in?next=" in again.headers["location"]
+        assert left in again.headers["location"].replace("%3D", "%253D")
+        assert "login" not in again.headers["location"].partition("?")[2]
     clock.advance(61)
     old = await browser.get("/oauth/authorize", params={**request_fields, "max_age": "60"})
     assert "/sign-in?next=" in old.headers["location"]

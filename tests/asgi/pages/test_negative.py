@@ -177,7 +177,6 @@ def exchange_form(code: str, **changes: str) -> dict[str, str]:
 CODES = {
     "code of another client": {"client_id": "other"},
     "unknown code": {"code": "x"},
-    "no code": {"code": ""},
     "another redirect_uri": {"redirect_uri": "https://evil.example/back"},
     "redirect_uri with a slash more": {"redirect_uri": f"{BACK}/"},
     "redirect_uri with a query more": {"redirect_uri": f"{BACK}?x=1"},
@@ -260,7 +259,9 @@ REDIRECTS = {
     "wrong aud": ({"aud": "https://evil.example/fhir"}, "invalid_request"),
     "no aud": ({"aud": ""}, "invalid_request"),
     "implicit flow": ({"response_type": "token"}, "unsupported_response_type"),
-    "no response_type": ({"response_type": ""}, "unsupported_response_type"),
+    "no response_type": ({"response_type": ""}, "invalid_request"),
+    "another resource beside aud": ({"resource": "https://evil.example/fhir"}, "invalid_target"),
+    "prompt none with another": ({"prompt": "none login"}, "invalid_request"),
     "answer in the fragment": ({"response_mode": "fragment"}, "invalid_request"),
     "request object": ({"request": "a.b.c"}, "request_not_supported"),
     "request_uri": ({"request_uri": "https://evil.example/r"}, "request_uri_not_supported"),
@@ -286,7 +287,12 @@ async def test_a_trusted_app_is_told_by_the_redirect(browser: Any) -> None:
 async def test_a_repeated_parameter(browser: Any) -> None:
     for pair in fields(SCOPE).items():
         answer = await browser.get("/oauth/authorize", params=[*fields(SCOPE).items(), pair])
-        assert answer.status_code == 400, pair
+        if pair[0] in ("client_id", "redirect_uri"):
+            assert (answer.status_code, "location" in answer.headers) == (400, False), pair
+            continue
+        told = query_of(answer)
+        assert (told["error"], "code" in told) == ("invalid_request", False), pair
+        assert told.get("state") == (None if pair[0] == "state" else "s"), pair
     content = "grant_type=authorization_code&code=a&code=b&client_id=app"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await browser.post("/oauth/token", content=content, headers=headers)
@@ -296,7 +302,9 @@ async def test_a_repeated_parameter(browser: Any) -> None:
 BASIC = "Basic " + base64.b64encode(b"app:secret").decode()
 CALLS: dict[str, tuple[dict[str, Any], int, str]] = {
     "unknown grant": ({"data": {"grant_type": "password", "client_id": "app"}}, 400, "unsupported_grant_type"),
-    "no grant": ({"data": {"client_id": "app"}}, 400, "unsupported_grant_type"),
+    "no grant": ({"data": {"client_id": "app"}}, 400, "invalid_request"),
+    "no code": ({"data": {"client_id": "app", "grant_type": "authorization_code"}}, 400, "invalid_request"),
+    "no refresh token": ({"data": {"client_id": "app", "grant_type": "refresh_token"}}, 400, "invalid_request"),
     "nobody": ({"data": {"grant_type": "authorization_code", "code": "x"}}, 401, "invalid_client"),
     "a public app as a backend": (
         {"data": {"grant_type": "client_credentials", "client_id": "app"}},

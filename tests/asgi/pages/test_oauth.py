@@ -204,3 +204,20 @@ async def test_a_requests_oauthlib_app_makes_requests_that_we_understand(browser
     response = await browser.post("/oauth/token", data=fields)
     token = session._client.parse_request_body_response(response.text)
     assert token["patient"] == "1"
+
+
+@pytest.mark.spec("rfc6749#section-10.10 (guessing), rfc6585#section-4")
+async def test_who_guesses_waits_and_nobody_else(browser: Any, authorization: Authorization, clock: Any) -> None:
+    app = await authorization.clients.get("app")
+    assert app is not None
+    await authorization.clients.register(msgspec.structs.replace(app, client_id="other"))
+    most = authorization.settings.client_refusals_a_minute
+    guess = {"grant_type": "authorization_code", "client_id": "app", "code": "guess"}
+    assert [(await browser.post("/oauth/token", data=guess)).status_code for _ in range(most)] == [400] * most
+    for _ in range(3):
+        waits = await browser.post("/oauth/token", data={"grant_type": "unknown", "client_id": "app"})
+        assert (waits.status_code, waits.json()["error"]) == (429, "temporarily_unavailable")
+        assert 0 < int(waits.headers["retry-after"]) <= 60
+    assert (await browser.post("/oauth/token", data={**guess, "client_id": "other"})).status_code == 400
+    clock.advance(60)
+    assert (await browser.post("/oauth/token", data=guess)).status_code == 400

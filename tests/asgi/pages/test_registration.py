@@ -113,8 +113,37 @@ async def test_only_its_own_token_manages_a_client(browser: Any) -> None:
         assert (await browser.get("/oauth/register/app", headers={"Authorization": header})).status_code == 401
     own = {"Authorization": f"Bearer {made['registration_access_token']}"}
     assert (await browser.get(address, headers=own)).json()["client_id"] == made["client_id"]
+    assert (await browser.get(address, headers=own)).json() == made
     assert (await browser.delete(address, headers=own)).status_code == 204
     assert (await browser.get(address, headers=own)).status_code == 401
+
+
+@pytest.mark.spec("rfc7592#section-2.2")
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_an_app_replaces_its_registration(browser: Any, authorization: Authorization, is_open: bool) -> None:
+    settings = msgspec.structs.replace(authorization.settings, is_registration_open=is_open)
+    authorization.settings = settings
+    made = (await browser.post("/oauth/register", json=APP)).json()
+    client_id, address = made["client_id"], made["registration_client_uri"].removeprefix("https://record.example")
+    own = {"Authorization": f"Bearer {made['registration_access_token']}"}
+    if not is_open:
+        await authorization.clients.approve(client_id)
+    for wrong in ({}, {"client_id": "app"}, {"client_id": client_id, "client_secret": "x"}):
+        refused = await browser.request("PUT", address, headers=own, json={**APP, **wrong})
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client_metadata")
+    asked = {
+        **APP,
+        "client_id": client_id,
+        "client_name": "Autre nom",
+        "token_endpoint_auth_method": "client_secret_basic",
+    }
+    assert (await browser.request("PUT", address, json=asked)).status_code == 401
+    told = (await browser.request("PUT", address, headers=own, json=asked)).json()
+    assert (told["client_name"], told["client_id"], told["client_secret_expires_at"]) == ("Autre nom", client_id, 0)
+    assert told["status"] == ("active" if is_open else "pending")
+    assert (await authorization.clients.get(client_id) is not None) is is_open
+    again = await browser.request("PUT", address, headers=own, json={**asked, "client_secret": told["client_secret"]})
+    assert (again.status_code, "client_secret" in again.json()) == (200, False)
 
 
 @pytest.mark.parametrize(

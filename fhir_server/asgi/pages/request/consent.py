@@ -25,6 +25,9 @@ from fhir_server.smart.users import User
 
 Pairs = list[tuple[str, str]]
 
+_SIGN_IN_PROMPTS = frozenset({"login", "select_account"})
+"""Both mean to us: sign in again. Choice: a session here has one account, so that to choose one is to sign in."""
+
 
 def consent_routes(authorization: Authorization) -> APIRouter:
     """Return the routes of the authorization endpoint and of its form."""
@@ -53,7 +56,7 @@ class _Consent:
         pairs = request.query_params.multi_items()
         asked = await parsed(self._authorization, pairs)
         signed_in = await self._signed_in(request, asked)
-        if signed_in is None or "login" in asked.prompts:
+        if signed_in is None or asked.prompts & _SIGN_IN_PROMPTS:
             return self._sign_in(asked, pairs)
         session, user = signed_in
         asked.check_user(user)
@@ -100,8 +103,7 @@ class _Consent:
     def _sign_in(self, asked: AuthorizationRequest, pairs: Pairs) -> Response:
         if "none" in asked.prompts:
             raise asked.refusal("login_required", "Nobody is signed in.")
-        kept = [pair for pair in pairs if pair[0] != "max_age" and pair != ("prompt", "login")]
-        return_to = f"/oauth/authorize?{urlencode(kept)}"
+        return_to = f"/oauth/authorize?{urlencode(_once_signed_in(pairs))}"
         return redirect(self._authorization.url(f"/sign-in?{urlencode({'next': return_to})}"))
 
     def _page(
@@ -121,3 +123,13 @@ class _Consent:
             "request_text": request.url.query,
         }
         return page(request, "consent.html", values, form_target=asked.redirect_uri)
+
+
+def _once_signed_in(pairs: Pairs) -> Pairs:
+    """Return the request without what asks for a sign-in, which then happened."""
+    kept = []
+    for name, value in pairs:
+        left = " ".join(word for word in value.split() if word not in _SIGN_IN_PROMPTS) if name == "prompt" else value
+        if name != "max_age" and (left or name != "prompt"):
+            kept.append((name, left))
+    return kept
