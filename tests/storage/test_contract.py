@@ -10,7 +10,16 @@ import pytest
 from fhir_server.foundation.operation_outcome import BadRequest, Unavailable, VersionConflict
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import ALWAYS, NEVER, Compare, Condition, Exists, Identity, Near, Not, Related
-from fhir_server.search.index_row import CONTAINED, DATE, MAX_INSTANT, MIN_INSTANT, POSITION, RELATION, TOKEN
+from fhir_server.search.index_row import (
+    CONTAINED,
+    DATE,
+    MAX_INSTANT,
+    MIN_INSTANT,
+    POSITION,
+    REFERENCE,
+    RELATION,
+    TOKEN,
+)
 from fhir_server.storage.store import History, Include, Search, Sort, Store, Transaction
 from tests.storage.conftest import Clock
 from tests.storage.resources import (
@@ -495,6 +504,30 @@ async def test_a_relation_holds_while_it_is_in_force(store: Store, clock: Clock)
     assert await store.read("Observation", "1", related) is None
     await put(store, version("CareTeam/1", 3), [relation])
     assert names((await store.search(Search("Observation", within=related))).versions) == ["Observation/1"]
+
+
+@pytest.mark.parametrize("related_to", ["1", "2", "3"])
+async def test_whose_resource_it_is_decides_not_whom_the_search_names(store: Store, related_to: str) -> None:
+    patients = {"a": "1", "b": "12", "c": "2", "d": ""}
+    for name, own in patients.items():
+        named = [reference(f"Patient/{patient}") for patient in "12"]
+        await put(store, version(f"Observation/{name}"), [*named, *(compartment(patient) for patient in own)])
+    relation = (RELATION, "care-team", 0, "Practitioner/1", related_to, MIN_INSTANT, MAX_INSTANT)
+    await put(store, version("CareTeam/1"), [relation])
+    related = Related(("Practitioner/1",), ("care-team",))
+    seen = {name for name, own in patients.items() if related_to in own}
+    for within, found in ((related, seen), (Not(related), patients.keys() - seen)):
+        # The same decision on searches that name one patient, then the other, and none.
+        for patient in ("1", "2", "3"):
+            asked = Compare(REFERENCE, "subject", (("target_type", "eq", "Patient"), ("target_id", "eq", patient)))
+            page = await store.search(Search("Observation", asked, within, needs_total=True))
+            expected = found if patient != "3" else set()
+            assert ({hit.resource_id for hit in page.versions}, page.total) == (expected, len(expected))
+            page = await store.search(Search("Observation", in_compartment(patient), within, sort=(Sort("_id"),)))
+            expected = {name for name in found if patient in patients[name]}
+            assert [hit.resource_id for hit in page.versions] == sorted(expected)
+        page = await store.search(Search("Observation", within=within))
+        assert {hit.resource_id for hit in page.versions} == found
 
 
 async def test_open_intervals_reach_both_ends_of_time(store: Store) -> None:

@@ -6,11 +6,12 @@ knowing fewer names is slower but never wrong.
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from fhir_server.search.index_row import COMPARTMENT, CONTAINED, RELATION
 from fhir_server.storage.sqlite.connection import Connection
+from fhir_server.storage.sqlite.fragment import Fragment
 
 ACROSS_TYPES: Final = frozenset((COMPARTMENT, RELATION, CONTAINED))
 """Families whose parameters are the same for all resource types."""
@@ -31,6 +32,8 @@ class Names:
         self.resource_types: dict[str, int] = {}
         self.parameters: dict[tuple[str, int, str], int] = {}
         self.systems: dict[str, int] = {}
+        self.fragments: dict[Hashable, Fragment] = {}
+        """What was printed with these names: see `printing.kept`."""
 
     def load(self, connection: Connection) -> None:
         """Learn the resource types and parameters that are stored."""

@@ -7,8 +7,8 @@ Choice: one start, of the part that is expected to find least (see `rank`): the 
 from collections.abc import Callable
 from typing import Any, Final
 
-from fhir_server.search.condition import Compare, Condition, Contains, Identity, Near, Or, Same, Test
-from fhir_server.search.index_row import COMPARTMENT, POSITION, REFERENCE, TEXT
+from fhir_server.search.condition import Compare, Condition, Contains, Identity, Near, Or, Same
+from fhir_server.search.index_row import POSITION, REFERENCE, TEXT
 from fhir_server.storage.mongodb.fields import (
     INTERVALS,
     KEY_CHARACTERS,
@@ -23,6 +23,7 @@ from fhir_server.storage.mongodb.fields import (
 )
 from fhir_server.storage.mongodb.printing.comparison import all_words, both, operation
 from fhir_server.storage.mongodb.printing.nearness import latitudes
+from fhir_server.storage.patients import named, patients_of
 from fhir_server.storage.rank import NEVER, parts, rank, within_contained
 
 PATIENTS_MAXIMUM: Final = 100
@@ -50,37 +51,6 @@ def of_patients(patients: frozenset[str]) -> Document:
     """Return the query for all that refers to one of the patients: `c` names the shards, `p` the place within them."""
     keys = sorted(shard_key(f"Patient/{patient}") for patient in patients)
     return {"c": {"$in": [*keys, SHARED]}, "p": keys[0] if len(keys) == 1 else {"$in": keys}}
-
-
-def patients_of(resource_type: str, condition: Condition) -> frozenset[str] | None:
-    """Return the ids of the patients that the condition asks for, or None when it may hold for others' resources."""
-    found = [named for named in (_patients(resource_type, part) for part in parts(condition)) if named is not None]
-    return min(found, key=len) if found else None
-
-
-def _patients(resource_type: str, condition: Condition) -> frozenset[str] | None:
-    if isinstance(condition, Or):
-        each = [patients_of(resource_type, part) for part in condition.conditions]
-        known = [named for named in each if named is not None]
-        return frozenset().union(*known) if known and len(known) == len(each) else None
-    if isinstance(condition, Identity):
-        return frozenset(condition.resource_ids) if resource_type == "Patient" else None
-    return _patient_ids(condition) if isinstance(condition, Compare) else None
-
-
-def _patient_ids(condition: Compare) -> frozenset[str] | None:
-    if condition.family == COMPARTMENT and condition.parameter == "Patient":
-        return _named(condition.tests, "compartment_id")
-    if condition.family == REFERENCE and ("target_type", "eq", "Patient") in condition.tests:
-        return _named(condition.tests, "target_id")
-    return None
-
-
-def _named(tests: tuple[Test, ...], column: str) -> frozenset[str] | None:
-    for name, operator, value in tests:
-        if name == column and operator in ("eq", "in"):
-            return frozenset((value,) if operator == "eq" else value)
-    return None
 
 
 def _of_best(resource_type: str, condition: Condition) -> Document:
@@ -113,12 +83,12 @@ def _compare(resource_type: str, condition: Compare) -> Document:
 def keys_of(condition: Compare) -> list[str] | None:
     """Return the keys of which a resource has one when the comparison holds, or None."""
     column = KEYED.get(condition.family)
-    values = None if column is None else _named(condition.tests, column)
+    values = None if column is None else named(condition.tests, column)
     if values is None:
         return None
     if condition.family != REFERENCE:
         return sorted({key_of(condition.family, condition.parameter, value) for value in values})
-    types = _named(condition.tests, "target_type")
+    types = named(condition.tests, "target_type")
     if types is None:
         return None
     return sorted({key_of(REFERENCE, condition.parameter, value, of_type) for value in values for of_type in types})

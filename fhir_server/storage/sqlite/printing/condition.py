@@ -5,7 +5,7 @@ Spec: search.html
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -49,11 +49,11 @@ def _never(printer: Printer, condition: Never, subject: Subject) -> str:
 
 
 def _and(printer: Printer, condition: And, subject: Subject) -> str:
-    return _joined(" AND ", "1", [holds(printer, part, subject) for part in sorted(condition.conditions, key=_cost)])
+    return _joined(" AND ", "1", [holds(printer, part, subject) for part in in_order(condition.conditions)])
 
 
 def _or(printer: Printer, condition: Or, subject: Subject) -> str:
-    return _joined(" OR ", "0", [holds(printer, part, subject) for part in sorted(condition.conditions, key=_cost)])
+    return _joined(" OR ", "0", [holds(printer, part, subject) for part in in_order(condition.conditions)])
 
 
 def _not(printer: Printer, condition: Not, subject: Subject) -> str:
@@ -143,18 +143,33 @@ def _contains(printer: Printer, condition: Contains, subject: Subject) -> str:
 
 
 def _related(printer: Printer, condition: Related, subject: Subject) -> str:
-    rows, relation = source(printer, Compare(COMPARTMENT, "Patient"), subject), printer.alias()
+    rows = source(printer, Compare(COMPARTMENT, "Patient"), subject)
+    patient_id = rows.expressions["compartment_id"]
+    joined = _joins(printer, condition, subject, patient_id)
+    if subject.patient_id:
+        # What names nothing of the resource is asked once: of the patient whom the search names, for all his resources.
+        known = printer.bind(subject.patient_id)
+        joined = f"CASE {patient_id} WHEN {known} THEN {_joins(printer, condition, subject, known)} ELSE {joined} END"
+    return f"EXISTS (SELECT 1 FROM {rows.table} WHERE {' AND '.join((*rows.where, joined))})"
+
+
+def _joins(printer: Printer, condition: Related, subject: Subject, patient_id: str) -> str:
+    """Return the expression that a relation joins one of the actors to a patient now."""
+    relation, now = printer.alias(), printer.bind(NOW)
     grounds = ", ".join(printer.parameter(ground, RELATION, subject) for ground in condition.grounds)
-    now = printer.bind(NOW)
     where = (
-        *rows.where,
-        f"{relation}.patient_id = {rows.expressions['compartment_id']}",
+        f"{relation}.patient_id = {patient_id}",
         comparison(printer, f"{relation}.actor", "in", condition.actors),
         # The plus keeps it out of the key: an actor has few relations to one patient, and one walk finds them all.
         f"+{relation}.p IN ({grounds})",
         f"{relation}.low <= {now} AND {now} < {relation}.high",
     )
-    return f"EXISTS (SELECT 1 FROM {rows.table} CROSS JOIN relation {relation} WHERE {' AND '.join(where)})"
+    return f"EXISTS (SELECT 1 FROM relation {relation} WHERE {' AND '.join(where)})"
+
+
+def in_order(conditions: Iterable[Condition]) -> list[Condition]:
+    """Return the conditions with the cheap ones first, in the order given where they cost the same."""
+    return sorted(conditions, key=_cost)
 
 
 def _cost(condition: Condition) -> int:

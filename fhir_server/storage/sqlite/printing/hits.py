@@ -11,8 +11,11 @@ from typing import Final
 import msgspec
 
 from fhir_server.search.condition import ALWAYS, Condition
-from fhir_server.storage.sqlite.printing.condition import holds
+from fhir_server.storage.patients import patients_of
+from fhir_server.storage.rank import parts
+from fhir_server.storage.sqlite.printing.condition import in_order
 from fhir_server.storage.sqlite.printing.driver import Driver
+from fhir_server.storage.sqlite.printing.kept import kept
 from fhir_server.storage.sqlite.printing.ordering import follows, key, last_rid, order
 from fhir_server.storage.sqlite.printing.printer import Printer, Subject
 from fhir_server.storage.sqlite.session import Slot
@@ -25,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What a page is printed from: all that is asked and allowed, the order, and the place it goes on from.
 
     `missing` is None for the first page; else it tells which sort values the last resource of the page before lacks.
-    `found_by`: see Subject.
+    `found_by` and `patient_id`: see Subject.
     """
 
     resource_type: str
@@ -33,11 +36,18 @@ class Plan(msgspec.Struct, frozen=True):
     sorts: tuple[Sort, ...] = ()
     missing: tuple[bool, ...] | None = None
     found_by: str = ""
+    patient_id: str = ""
 
     @property
     def subject(self) -> Subject:
         """Return the resource that is looked for."""
-        return Subject("r", self.resource_type, self.found_by)
+        return Subject("r", self.resource_type, self.found_by, patient_id=self.patient_id)
+
+
+def of_one_patient(plan: Plan) -> Plan:
+    """Return the plan with the patient whose resources it asks for, when the condition names one."""
+    asked = patients_of(plan.resource_type, plan.condition) or ()
+    return msgspec.structs.replace(plan, patient_id=next(iter(asked))) if len(asked) == 1 else plan
 
 
 def streamed(printer: Printer, plan: Plan, start: Driver) -> str:
@@ -72,7 +82,7 @@ def asked(printer: Printer, plan: Plan, condition: Condition) -> list[str]:
     if plan.resource_type:
         where.append(f"r.type = {printer.resource_type(plan.resource_type)}")
     if condition != ALWAYS:
-        where.append(f"({holds(printer, condition, plan.subject)})")
+        where += [f"({kept(printer, part, plan.subject)})" for part in in_order(parts(condition))]
     return where
 
 

@@ -6,7 +6,7 @@ Spec: search.html, http.html#search
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
 from fhir_server.storage.sqlite.printing.driver import Driver, driver
-from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
+from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, of_one_patient, streamed
 from fhir_server.storage.sqlite.printing.printer import Printer
 from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
 from fhir_server.storage.sqlite.session import Printed, Session
@@ -14,12 +14,12 @@ from fhir_server.storage.sqlite.session import Printed, Session
 
 def page(session: Session, plan: Plan) -> Printed:
     """Return the statement of one page: the columns of `versions_from`, then the sort values."""
-    return session.printed(("page", plan), lambda: _page(session, plan))
+    return session.printed(("page", plan), lambda: _page(session, of_one_patient(plan)))
 
 
 def total(session: Session, plan: Plan) -> Printed:
     """Return the statement that counts what all pages hold."""
-    return session.printed(("total", plan.resource_type, plan.condition), lambda: _total(session, plan))
+    return session.printed(("total", plan.resource_type, plan.condition), lambda: _total(session, of_one_patient(plan)))
 
 
 def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "") -> str:

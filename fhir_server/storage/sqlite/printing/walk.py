@@ -91,5 +91,5 @@ def _from_place(printer: Printer, plan: Plan, value: str) -> list[str]:
 def _lacking(printer: Printer, plan: Plan, limit: str) -> str:
     first = plan.sorts[0]
     condition = all_of(plan.condition, Not(Compare(first.family, first.parameter)))
-    rest = Plan(plan.resource_type, condition, plan.sorts, plan.missing)
+    rest = msgspec.structs.replace(plan, condition=condition, found_by="")
     return f"SELECT * FROM ({collected(printer, rest, driver(printer, condition, plan.subject), limit)})"
