@@ -14,6 +14,12 @@ def patients_of(resource_type: str, condition: Condition) -> frozenset[str] | No
     return min((ids for ids in asked if ids is not None), key=len, default=None)
 
 
+def patient_of(resource_type: str, condition: Condition) -> str:
+    """Return the id of the one patient that the condition asks for, "" when it names none, or several."""
+    asked = patients_of(resource_type, condition) or ()
+    return next(iter(asked)) if len(asked) == 1 else ""
+
+
 def _patients(resource_type: str, condition: Condition) -> frozenset[str] | None:
     if isinstance(condition, Or):
         each = [patients_of(resource_type, part) for part in condition.conditions]

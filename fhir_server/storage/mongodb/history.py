@@ -11,7 +11,7 @@ from fhir_server.search.condition import ALWAYS
 from fhir_server.storage.cursor import Place, seal, unseal
 from fhir_server.storage.mongodb.fields import SHOWN, Document, version_of
 from fhir_server.storage.mongodb.places import name_of
-from fhir_server.storage.mongodb.printing.condition import matching
+from fhir_server.storage.mongodb.printing.condition import Printer, matching
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.store import History, Page
 
@@ -44,10 +44,10 @@ async def _count(scope: Scope, asked: History) -> int:
 
 async def _versions(scope: Scope, asked: History, ending: list[Document]) -> list[Document]:
     """Return what the ending keeps of all versions that are asked for."""
-    current = matching(scope.now, asked.within, _named(asked, is_current=True))
+    current = matching(Printer(scope.now), asked.within, _named(asked, is_current=True))
     older: list[Document] = [{"$match": _named(asked, is_current=False)}]
     if asked.within != ALWAYS:
-        governing = [*matching(scope.now, asked.within), {"$project": {"_id": 1}}]
+        governing = [*matching(Printer(scope.now), asked.within), {"$project": {"_id": 1}}]
         join = {"from": "resource", "localField": "k", "foreignField": "_id", "pipeline": governing, "as": "current"}
         older += [{"$lookup": join}, {"$match": {"current": {"$ne": []}}}]
     connection = scope.connection

@@ -32,7 +32,7 @@ async def _read(scope: Scope, named: Document, within: Condition, shown: Documen
     if is_local(within):
         asked = {**named, "$and": [holds(Printer(scope.now), within)]}
         return await scope.one(scope.connection.resource, asked, shown)
-    pipeline = [*matching(scope.now, within, named), {"$project": shown}]
+    pipeline = [*matching(Printer(scope.now), within, named), {"$project": shown}]
     found = await scope.many(scope.connection.resource, pipeline)
     return found[0] if found else None
 
@@ -46,7 +46,7 @@ async def vread(scope: Scope, reference: str, version_id: int, within: Condition
     joined: Document = {"$lookup": {"from": "history", "pipeline": pipeline, "as": "older"}}
     shown = {"$project": {**SHOWN, "older": 1}}
     for named in await names_of(scope, reference):
-        stages = [*matching(scope.now, within, named), joined, shown]
+        stages = [*matching(Printer(scope.now), within, named), joined, shown]
         for document in await scope.many(scope.connection.resource, stages):
             return next((version_of(one) for one in (document, *document["older"]) if one["v"] == version_id), None)
     return None

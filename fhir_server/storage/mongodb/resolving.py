@@ -10,7 +10,7 @@ from typing import Any, Final
 from fhir_server.search.condition import Condition, Exists, Or, Related
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE
 from fhir_server.storage.mongodb.fields import Document, key_of, row_field
-from fhir_server.storage.mongodb.printing.condition import in_force, matching, split
+from fhir_server.storage.mongodb.printing.condition import Printer, in_force, matching, split
 from fhir_server.storage.mongodb.printing.start import start
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.rank import parts, rank
@@ -119,7 +119,7 @@ async def _named_by(scope: Scope, condition: Exists) -> Document | None:
 async def _others(scope: Scope, condition: Exists) -> list[dict[str, Any]]:
     asked = {"t": condition.resource_type, "z": False}
     known = await _implied(scope, condition.resource_type, condition.condition)
-    return matching(scope.now, condition.condition, asked, known or {})
+    return matching(Printer(scope.now), condition.condition, asked, known or {})
 
 
 def _keys(keys: list[str]) -> Document | None:

@@ -39,6 +39,11 @@ from fhir_server.storage.mongodb.printing.comparison import (
 from fhir_server.storage.mongodb.printing.nearness import is_near
 from fhir_server.storage.rank import parts
 
+_PATIENTS: Final = f"r.{row_field(COMPARTMENT, 'Patient')}.p"
+_RELATIONS: Final = "q0"
+_KNOWN: Final = "q00"
+"""The fields of the relations in force that some condition of a pipeline asks for; `q00` those of the known patient."""
+
 _FOUND: Final[list[Document]] = [{"$limit": 1}, {"$project": {"_id": 1}}]
 
 
@@ -46,12 +51,16 @@ class Printer:
     """Collects the lookups of one pipeline while its conditions are printed; `now` in microseconds.
 
     `is_contained`: the documents of the pipeline are contained resources, to which nothing refers from outside.
+    `patient_id` is a guess: whose resources most of the documents are, "" when nothing tells. It decides nothing.
+    `relations` is the query for the relations of a document's patients that its conditions ask for, empty for none.
     """
 
-    def __init__(self, now: int, is_contained: bool = False) -> None:
+    def __init__(self, now: int, patient_id: str = "", is_contained: bool = False) -> None:
         self.now = now
+        self.patient_id = patient_id
         self.is_contained = is_contained
         self.stages: list[Document] = []
+        self.relations: Document = {}
         self._names = 0
 
     def name(self) -> str:
@@ -65,15 +74,11 @@ def holds(printer: Printer, condition: Condition) -> Document:
     return _PRINTERS[type(condition)](printer, condition)
 
 
-def matching(now: int, condition: Condition, *start: Document) -> list[Document]:
+def matching(printer: Printer, condition: Condition, *start: Document) -> list[Document]:
     """Return the stages that keep the documents for which the condition holds, and the queries `start`.
 
-    What a document tells itself comes first, so that lookups are made for few.
+    What a document tells itself comes first, so that lookups are made for few. The printer is that of a new pipeline.
     """
-    return _matching(Printer(now), condition, *start)
-
-
-def _matching(printer: Printer, condition: Condition, *start: Document) -> list[Document]:
     own, other = split(condition)
     first = both(*start, *(holds(printer, part) for part in own))
     stages = [{"$match": first}] if first else []
@@ -159,7 +164,7 @@ def _exists(printer: Printer, condition: Exists) -> Document:
     if condition.is_reverse:
         field, other = f"{name}k", "x"
         printer.stages.append({"$set": {field: {"$concat": [f"{REFERENCE}_{condition.parameter}>", "$_id"]}}})
-    asked = matching(printer.now, condition.condition, {"t": condition.resource_type, "z": False})
+    asked = matching(Printer(printer.now), condition.condition, {"t": condition.resource_type, "z": False})
     return _looked_up(printer, name, ("resource", field, other), asked)
 
 
@@ -172,7 +177,7 @@ def _contains(printer: Printer, condition: Contains) -> Document:
     if condition.parameter:
         asked.append({"$match": {"$expr": {"$in": [{"$concat": ["#", "$q.i"]}, "$$names"]}}})
     asked.append({"$replaceWith": {"$mergeObjects": ["$q", {"_id": "$_id", "u": "$u", "q": "$s"}]}})
-    asked += _matching(Printer(printer.now, is_contained=True), condition.condition)
+    asked += matching(Printer(printer.now, is_contained=True), condition.condition)
     lookup = {
         "from": "resource",
         "localField": "_id",
@@ -186,9 +191,34 @@ def _contains(printer: Printer, condition: Contains) -> Document:
 
 
 def _related(printer: Printer, condition: Related) -> Document:
-    asked = [{"$match": in_force(condition, printer.now)}]
-    field = f"r.{row_field(COMPARTMENT, 'Patient')}.p"
-    return _looked_up(printer, printer.name(), ("relation", field, "p"), asked)
+    """Ask for the relations of the resource's patients once, for all conditions that need some of them."""
+    if not printer.relations:
+        printer.stages += _relations(printer)
+    wanted = {"a": condition.actors, "g": condition.grounds}
+    for name, values in wanted.items():
+        known = printer.relations.get(name, {}).get("$in", ())
+        printer.relations[name] = {"$in": [*dict.fromkeys((*known, *values))]}
+    printer.relations.update(_now(printer.now))
+    found = {"$elemMatch": {name: operation("in", values) for name, values in wanted.items()}}
+    if not printer.patient_id:
+        return {_RELATIONS: found}
+    return {"$or": [{_PATIENTS: printer.patient_id, _KNOWN: found}, {_RELATIONS: found}]}
+
+
+def _relations(printer: Printer) -> list[Document]:
+    """Return the stages that look the relations up: those of the known patient once for all documents."""
+    shown = {"$project": {"_id": 0, "a": 1, "g": 1}}
+    if not printer.patient_id:
+        join = {"localField": _PATIENTS, "foreignField": "p", "pipeline": [{"$match": printer.relations}, shown]}
+        return [{"$lookup": {"from": "relation", **join, "as": _RELATIONS}}]
+    known = [{"$match": {"p": printer.patient_id}}, {"$match": printer.relations}, shown]
+    others = {"$setDifference": [{"$ifNull": [f"${_PATIENTS}", []]}, [printer.patient_id]]}
+    # One step that starts from nobody asks nothing, which a lookup of nobody would.
+    step = {"startWith": others, "connectFromField": "a", "connectToField": "p", "maxDepth": 0}
+    return [
+        {"$lookup": {"from": "relation", "pipeline": known, "as": _KNOWN}},
+        {"$graphLookup": {"from": "relation", **step, "restrictSearchWithMatch": printer.relations, "as": _RELATIONS}},
+    ]
 
 
 def in_force(condition: Related, now: int) -> Document:
@@ -196,9 +226,12 @@ def in_force(condition: Related, now: int) -> Document:
     return {
         "a": operation("in", condition.actors),
         "g": operation("in", condition.grounds),
-        "l": {"$lte": now},
-        "h": {"$gt": now},
+        **_now(now),
     }
+
+
+def _now(now: int) -> Document:
+    return {"l": {"$lte": now}, "h": {"$gt": now}}
 
 
 def _looked_up(printer: Printer, name: str, join: tuple[str, str, str], asked: list[Document]) -> Document:

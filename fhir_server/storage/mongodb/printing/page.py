@@ -15,6 +15,7 @@ from fhir_server.storage.mongodb.printing.comparison import NOTHING, both
 from fhir_server.storage.mongodb.printing.condition import Printer, holds, matching
 from fhir_server.storage.mongodb.printing.ordering import follows, key_names, key_stages, order
 from fhir_server.storage.mongodb.printing.start import index_of, start
+from fhir_server.storage.patients import patient_of
 from fhir_server.storage.store import Include, Sort
 
 
@@ -67,7 +68,8 @@ def total(plan: Plan) -> list[Document]:
 
 def _found(plan: Plan) -> list[Document]:
     asked = {"t": plan.resource_type} if plan.resource_type else {}
-    return matching(plan.now, plan.condition, {**asked, "z": False}, plan.start)
+    printer = Printer(plan.now, patient_of(plan.resource_type, plan.condition))
+    return matching(printer, plan.condition, {**asked, "z": False}, plan.start)
 
 
 def link_fields(includes: Iterable[Include]) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from fhir_server.search.condition import ALWAYS, Condition
-from fhir_server.storage.patients import patients_of
 from fhir_server.storage.rank import parts
 from fhir_server.storage.sqlite.printing.condition import in_order
 from fhir_server.storage.sqlite.printing.driver import Driver
@@ -42,12 +41,6 @@ class Plan(msgspec.Struct, frozen=True):
     def subject(self) -> Subject:
         """Return the resource that is looked for."""
         return Subject("r", self.resource_type, self.found_by, patient_id=self.patient_id)
-
-
-def of_one_patient(plan: Plan) -> Plan:
-    """Return the plan with the patient whose resources it asks for, when the condition names one."""
-    asked = patients_of(plan.resource_type, plan.condition) or ()
-    return msgspec.structs.replace(plan, patient_id=next(iter(asked))) if len(asked) == 1 else plan
 
 
 def streamed(printer: Printer, plan: Plan, start: Driver) -> str:

@@ -5,8 +5,11 @@ Spec: search.html, http.html#search
 
 # ruff: noqa: S608 - texts are put together from our own names; every value is bound.
 
+import msgspec
+
+from fhir_server.storage.patients import patient_of
 from fhir_server.storage.sqlite.printing.driver import Driver, driver
-from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, of_one_patient, streamed
+from fhir_server.storage.sqlite.printing.hits import LIMIT, Plan, collected, found, streamed
 from fhir_server.storage.sqlite.printing.printer import Printer
 from fhir_server.storage.sqlite.printing.walk import is_walked, may_walk, walked
 from fhir_server.storage.sqlite.session import Printed, Session
@@ -14,12 +17,14 @@ from fhir_server.storage.sqlite.session import Printed, Session
 
 def page(session: Session, plan: Plan) -> Printed:
     """Return the statement of one page: the columns of `versions_from`, then the sort values."""
-    return session.printed(("page", plan), lambda: _page(session, of_one_patient(plan)))
+    return session.printed(("page", plan), lambda: _page(session, _of_one_patient(plan)))
 
 
 def total(session: Session, plan: Plan) -> Printed:
     """Return the statement that counts what all pages hold."""
-    return session.printed(("total", plan.resource_type, plan.condition), lambda: _total(session, of_one_patient(plan)))
+    return session.printed(
+        ("total", plan.resource_type, plan.condition), lambda: _total(session, _of_one_patient(plan))
+    )
 
 
 def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "") -> str:
@@ -31,6 +36,10 @@ def versions_from(printer: Printer, resource_type: str, hits: str, keys: str = "
         f"SELECT r.rid, {name}, r.id, r.version_id, r.last_updated, r.depositor, b.content{keys}"
         f" FROM ({hits}) h CROSS JOIN resource r ON r.rid = h.rid CROSS JOIN body b ON b.rid = h.rid"
     )
+
+
+def _of_one_patient(plan: Plan) -> Plan:
+    return msgspec.structs.replace(plan, patient_id=patient_of(plan.resource_type, plan.condition))
 
 
 def _page(session: Session, plan: Plan) -> Printed:
