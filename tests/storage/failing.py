@@ -60,6 +60,7 @@ class Writers:
                 await store.transact(lambda transaction, s=step: self._step(transaction, writer, s + 1))
                 step, is_known = step + 1, True
                 self.outcome.updates[writer] = step
+                assert await self._current(store, writer) == step, "an acknowledged update is not read"
             except Unavailable:
                 self.outcome.refused.add(number)
                 step, is_known = await self._current(store, writer) or step, False

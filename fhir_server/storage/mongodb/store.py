@@ -5,8 +5,7 @@ Everything is acknowledged by a majority and read from it, so that what was told
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -17,6 +16,7 @@ from fhir_server.foundation.operation_outcome import FhirError, Unavailable
 from fhir_server.foundation.resource import Version
 from fhir_server.search.condition import ALWAYS, Condition
 from fhir_server.storage.mongodb import record as kept
+from fhir_server.storage.mongodb.admission import Admission
 from fhir_server.storage.mongodb.connection import Connection, within
 from fhir_server.storage.mongodb.explain import explain
 from fhir_server.storage.mongodb.fields import version_of
@@ -41,13 +41,20 @@ def utc_now() -> datetime:
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How long things may take, in seconds: a read, a search or history, a transaction with all its attempts."""
+    """How long things may take, in seconds: a read, a search or history, a transaction with all its attempts.
+
+    How many questions and works may run at once, fewer than the driver has connections (100), how many more may wait,
+    and how long: see `admission`.
+    """
 
     read_seconds: float = 10.0
     search_seconds: float = 10.0
     write_seconds: float = 15.0
     open_seconds: float = 30.0
     check_seconds: float = 2.0
+    running: int = 64
+    waiting: int = 1_000
+    wait_seconds: float = 5.0
     is_cluster: bool = False
     """Ask a replica set what a sharded cluster is asked: for tests."""
 
@@ -80,6 +87,7 @@ class MongoStore:
             with within(self._options.open_seconds):
                 is_sharded = await check_deployment(connection) or self._options.is_cluster
                 secret = await migrate(connection)
+                await connection.elections.settled()
         except BaseException:
             await connection.close()
             raise
@@ -87,7 +95,14 @@ class MongoStore:
         attempts = Attempts(connection, self._options.write_seconds, places)
         journal = Journal(connection, attempts.orders, self._options.write_seconds)
         scope = Scope(connection, self._now, secret, is_sharded=is_sharded, flush=journal.write)
-        self._parts = _Parts(scope, attempts, journal, asyncio.create_task(self._sweep_always(scope)), places)
+        self._parts = _Parts(
+            scope=scope,
+            admission=Admission(self._options.running, self._options.waiting, self._options.wait_seconds),
+            attempts=attempts,
+            journal=journal,
+            places=places,
+            sweeping=asyncio.create_task(self._sweep_always(scope)),
+        )
 
     async def close(self) -> None:
         """See Store.close."""
@@ -107,61 +122,54 @@ class MongoStore:
 
     async def check(self) -> None:
         """See Store.check."""
-        with self._asking(self._options.check_seconds) as scope:
-            await check(scope.connection)
+        connection = self._open_parts.scope.connection
+        with within(self._options.check_seconds):
+            await check(connection)
 
     async def read(self, resource_type: str, resource_id: str, within: Condition = ALWAYS) -> Version | None:
         """See Reader.read."""
-        with self._asking(self._options.read_seconds) as scope:
-            found = await read(scope, f"{resource_type}/{resource_id}", within)
+        found = await self._ask(lambda scope: read(scope, f"{resource_type}/{resource_id}", within))
         return None if found is None else version_of(found)
 
     async def vread(
         self, resource_type: str, resource_id: str, version_id: int, within: Condition = ALWAYS
     ) -> Version | None:
         """See Reader.vread."""
-        with self._asking(self._options.read_seconds) as scope:
-            return await vread(scope, f"{resource_type}/{resource_id}", version_id, within)
+        return await self._ask(lambda scope: vread(scope, f"{resource_type}/{resource_id}", version_id, within))
 
     async def search(self, search: Search) -> Page:
         """See Reader.search."""
-        with self._asking(self._options.search_seconds, is_search=True) as scope:
-            return await search_of(scope, search)
+        return await self._ask(lambda scope: search_of(scope, search), is_search=True)
 
     async def explain(self, search: Search) -> dict[str, Any]:
         """Return how a search is answered: see `explain.explain`. Raises what `search` does."""
-        with self._asking(self._options.search_seconds, is_search=True) as scope:
-            return await explain(scope, search)
+        return await self._ask(lambda scope: explain(scope, search), is_search=True)
 
     async def history(self, history: History) -> Page:
         """See Reader.history."""
-        with self._asking(self._options.search_seconds, is_search=True) as scope:
-            return await history_of(scope, history)
+        return await self._ask(lambda scope: history_of(scope, history), is_search=True)
 
     async def record(self, kind: str, key: str) -> bytes | None:
         """See Reader.record."""
-        with self._asking(self._options.read_seconds) as scope:
-            return await kept.record(scope, kind, key)
+        return await self._ask(lambda scope: kept.record(scope, kind, key))
 
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         """See Reader.records."""
-        with self._asking(self._options.read_seconds) as scope:
-            return await kept.records(scope, kind)
+        return await self._ask(lambda scope: kept.records(scope, kind))
 
     async def listing(self, after: str = "", limit: int = 1_000) -> Listing:
         """See Store.listing."""
-        with self._asking(self._options.search_seconds) as scope:
-            return await listing(scope, after, limit)
+        return await self._ask(lambda scope: listing(scope, after, limit))
 
     async def kept(self, after: Kept | None = None, limit: int = 1_000) -> list[Kept]:
         """See Store.kept."""
-        with self._asking(self._options.search_seconds) as scope:
-            return await kept.kept(scope, after, limit)
+        return await self._ask(lambda scope: kept.kept(scope, after, limit))
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """See Store.transact."""
         parts = self._open_parts
-        return await parts.attempts.run(parts.scope, work)
+        async with parts.admission.turn():
+            return await parts.attempts.run(parts.scope, work)
 
     def journal(self, entry: bytes) -> None:
         """See Store.journal; raises Unavailable when far too many entries wait."""
@@ -169,9 +177,7 @@ class MongoStore:
 
     async def journal_length(self) -> int:
         """See Store.journal_length."""
-        waiting = len(self._open_parts.journal)
-        with self._asking(self._options.read_seconds) as scope:
-            return waiting + await kept.journal_length(scope)
+        return len(self._open_parts.journal) + await self._ask(kept.journal_length)
 
     @property
     def _open_parts(self) -> "_Parts":
@@ -179,11 +185,12 @@ class MongoStore:
             raise Unavailable("The store is not open.")
         return self._parts
 
-    @contextmanager
-    def _asking(self, seconds: float, is_search: bool = False) -> Iterator[Scope]:
-        scope = self._open_parts.scope
-        with within(seconds, is_search):
-            yield scope
+    async def _ask(self, question: Callable[[Scope], Awaitable[T]], is_search: bool = False) -> T:
+        parts = self._open_parts
+        seconds = self._options.search_seconds if is_search else self._options.read_seconds
+        async with parts.admission.turn():
+            with within(seconds, is_search):
+                return await parts.scope.connection.elections.ask(lambda: question(parts.scope))
 
     async def _sweep_always(self, scope: Scope) -> None:
         while True:
@@ -194,7 +201,8 @@ class MongoStore:
 
 class _Parts(msgspec.Struct, frozen=True):
     scope: Scope
+    admission: Admission
     attempts: Attempts
     journal: Journal
-    sweeping: asyncio.Task[None]
     places: Places | None
+    sweeping: asyncio.Task[None]

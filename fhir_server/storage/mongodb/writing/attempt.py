@@ -116,6 +116,10 @@ async def attempt(transaction: MongoTransaction, work: Work[T], places: Places |
         if isinstance(error, Conflict) or is_again(error) or is_duplicate(error):
             raise Again(error) from error
         raise
+    except Exception as error:
+        if transaction.is_outdated:
+            raise Again(error) from error
+        raise
     finally:
         await _release(transaction.session)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
+from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from fhir_server.foundation.dates import microseconds
@@ -29,7 +30,7 @@ from fhir_server.storage.mongodb.writing.claims import claim, searched, touch, w
 from fhir_server.storage.mongodb.writing.inserts import Inserts
 from fhir_server.storage.mongodb.writing.judging import is_judged_alone, judge
 from fhir_server.storage.mongodb.writing.orders import Drawn
-from fhir_server.storage.mongodb.writing.pending import Pending
+from fhir_server.storage.mongodb.writing.pending import Conflict, Pending
 from fhir_server.storage.store import History, Page, Search
 
 
@@ -58,6 +59,7 @@ class MongoTransaction:
         self._claims: set[str] = set()
         self._places: list[tuple[str, int]] = []
         self._session: ClientSession | None = None
+        self._election: ObjectId | None = None
         self._is_over = False
         self.is_asking = False
 
@@ -189,6 +191,13 @@ class MongoTransaction:
         await self._send()
         if self._written:
             await self._rely()
+        elif self.is_outdated:
+            raise Conflict
+
+    @property
+    def is_outdated(self) -> bool:
+        """Say whether there was an election since it began, so that it may have been told what was so before."""
+        return self._session is not None and self._election != self._outside.connection.elections.current
 
     @property
     def places(self) -> list[tuple[str, int]]:
@@ -220,7 +229,9 @@ class MongoTransaction:
         return self._scope
 
     async def _begin(self) -> None:
-        self._session = self._outside.connection.client.start_session()
+        connection = self._outside.connection
+        self._election = await connection.elections.settled()
+        self._session = connection.client.start_session()
         await self._session.start_transaction(read_concern=SNAPSHOT_READS, write_concern=MAJORITY)
 
     async def _send(self) -> None:
@@ -235,13 +246,13 @@ class MongoTransaction:
 
     async def _insert(self, document: Document) -> None:
         """Write the one document there is, without a transaction: it is all or nothing of itself."""
-        resource = self._outside.connection.resource
+        connection = self._outside.connection
         try:
             await self._inserts.insert(document)
         except DuplicateKeyError:
             # An answer may be lost on its way: then it is this very document that is there already.
             own = {**{name: document[name] for name in ("_id", "c", "o")}, "v": 1}
-            if await resource.find_one(own, {"_id": 1}) is None:
+            if await connection.elections.ask(lambda: connection.resource.find_one(own, {"_id": 1})) is None:
                 raise
 
     async def _rely(self) -> None:
