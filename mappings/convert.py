@@ -56,7 +56,7 @@ def _body(document: Element, header: Json, context: Context) -> str | None:
     component = child(document, "component")
     body = child(component, "structuredBody") if component is not None else None
     if body is not None:
-        header["section"] = structured_body.sections(body, context)
+        header.update(compact({"section": structured_body.sections(body, context)}))
         return None
     body = child(component, "nonXMLBody") if component is not None else None
     if body is None:

@@ -66,13 +66,29 @@ def date_only(element: Element | None, context: Context) -> str | None:
 
 
 def ivl_ts_to_period(element: Element | None, context: Context) -> Json:
-    """Convert an IVL_TS to a Period; a point in time becomes its start; empty when no bound is known."""
+    """Convert an IVL_TS to a Period; a point in time becomes its start; empty when no bound is known.
+
+    Choice: of an interval that ends before it starts the start is kept (per-1). A centre alone becomes the start: the
+    CDA says that the act was around it.
+    """
     if element is None:
         return {}
     if value := element.get("value"):
         return compact({"start": _reported(value, element, context)})
-    low, high = child(element, "low"), child(element, "high")
-    return compact({"start": date_time(low, context), "end": date_time(high, context)})
+    start, end = date_time(child(element, "low"), context), date_time(child(element, "high"), context)
+    if start and end and _is_after(start, end):
+        context.report("warning", "business-rule", "An interval ends before it starts: its end is left out.", element)
+        end = None
+    center = child(element, "center") if not start and not end else None
+    return compact({"start": start or date_time(center, context), "end": end})
+
+
+def _is_after(start: str, end: str) -> bool:
+    """Compare two moments at the precision that both have."""
+    if "T" in start and "T" in end:
+        return datetime.fromisoformat(start) > datetime.fromisoformat(end)
+    known = min(len(start), len(end), 10)
+    return start[:known] > end[:known]
 
 
 def effective(element: Element | None, context: Context) -> Json:

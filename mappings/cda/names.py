@@ -45,11 +45,15 @@ def pn_to_human_names(element: Element) -> list[Json]:
     honours = {"prefix": name_parts(element, "prefix", (None,)), "suffix": name_parts(element, "suffix", (None,))}
     found: list[Json] = []
     plain = name_parts(element, "given", (None,))
+    bare = " ".join(name_parts(element, "family", (None,)))
     for use, qualifiers in (("official", ("BR",)), ("usual", ("CL", "SP")), (_use(element), (None,))):
         family = " ".join(name_parts(element, "family", qualifiers))
         given = name_parts(element, "given", qualifiers)
+        every = " ".join([*plain, family]) if plain and given and plain != given else None
         if family:
-            found.append(compact({"use": use, "family": family, "given": given or plain, **honours}))
+            found.append(compact({"use": use, "text": every, "family": family, "given": given or plain, **honours}))
+        elif given and bare:
+            found.append(compact({"use": use, "family": bare, "given": given, **honours}))
     if not found:
         text = "" if len(element) else words(element)
         nameless = compact({"use": _use(element), "text": text, "given": plain, **honours})

@@ -19,6 +19,7 @@ from mappings.context import Context
 from mappings.fhir import Json, concept
 
 DATA_ABSENT = INTERNAL + "data-absent-reason"
+VALUE = "urn:hl7-org:v3#Observation.value"
 _INTEGER_LIMIT = 2**31
 
 
@@ -33,7 +34,7 @@ def observation_value(elements: list[Element], context: Context) -> Json:
         return {}
     element = elements[0]
     for extra in elements[1:]:
-        context.report("warning", "not-supported", "An observation keeps only the first of several values.", extra)
+        context.report("warning", "not-supported", "Only the first of several values is carried over.", extra)
     converted = _value(element, context)
     if converted:
         return converted
@@ -43,6 +44,11 @@ def observation_value(elements: list[Element], context: Context) -> Json:
         kind = value_type(element) or "none"
         context.report("warning", "not-supported", f"A value of type {kind} could not be carried over.", element)
     return {"dataAbsentReason": concept(DATA_ABSENT, "unknown")}
+
+
+def further_values(elements: list[Element], context: Context) -> list[Json]:
+    """Convert the values after the first, for which R4 has no element, to the extension that HL7 v3 names."""
+    return [{"url": VALUE, **converted} for element in elements[1:] if (converted := _value(element, context))]
 
 
 def _value(element: Element, context: Context) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mappings.cda.xml import HL7, Element, model_ids
 from mappings.context import Context
-from mappings.entries import allergy, immunization, laboratory, media, problem, specimen, vital_sign
+from mappings.entries import allergy, comment, immunization, laboratory, media, problem, specimen, unmapped, vital_sign
 from mappings.entries.care import (
     advance_directive,
     adverse_event,
@@ -54,6 +54,7 @@ MODULES = (
     external_reference,
     group,
     simple,
+    comment,
 )
 
 ENTRIES: dict[str, tuple[int, Callable[[Element, Context], list[Json]]]] = {
@@ -78,4 +79,4 @@ def convert_act(act: Element, context: Context) -> list[Json]:
 
 def _convert(act: Element, names: list[str], context: Context) -> list[Json]:
     known = sorted((ENTRIES[name] for name in names if name in ENTRIES), key=lambda ranked: ranked[0])
-    return known[0][1](act, context) if known else []
+    return known[0][1](act, context) if known else unmapped.convert(act, context)

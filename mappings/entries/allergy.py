@@ -10,6 +10,7 @@ that also names its agent is an extension, because R4 has one code for both.
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required_concept
 from mappings.cda.dates import date_time, ivl_ts_to_period
 from mappings.cda.names import words
+from mappings.cda.values import VALUE
 from mappings.cda.vocabulary import INTERNAL, concept_map
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
@@ -31,7 +32,6 @@ ALLERGIES = frozenset(
 )
 TEMPLATE_IDS = (*sorted(LISTS), *sorted(ALLERGIES))
 CLINICAL = INTERNAL + "allergyintolerance-clinical"
-VALUE = "urn:hl7-org:v3#Observation.value"
 VERIFICATION = INTERNAL + "allergyintolerance-verification"
 
 _CLINICAL_CODES = {"active": "active", "recurrence": "active", "relapse": "active", "inactive": "inactive"}

@@ -7,7 +7,7 @@ IHE XD-LAB (parent templates).
 from mappings.cda.datatypes import cd_to_codeable_concept
 from mappings.cda.xml import HL7, Element
 from mappings.context import Context
-from mappings.entries.clinical_statement import has_template, inner_acts, is_negated
+from mappings.entries.clinical_statement import has_template, inner_acts
 from mappings.entries.media import media_reference
 from mappings.entries.observation import observation, observation_members
 from mappings.entries.related import SUPPORTING, attach
@@ -53,8 +53,6 @@ def panel(element: Element, specimen: Json | None, context: Context) -> list[Jso
 
 def result(element: Element, specimen: Json | None, context: Context) -> list[Json]:
     """Convert one result; earlier results inside it become Observations that it refers to."""
-    if is_negated(element):
-        return []
     converted = observation(element, context, CATEGORY)
     acts = list(inner_acts(element))
     own = _specimens(element, acts, context)
@@ -65,7 +63,8 @@ def result(element: Element, specimen: Json | None, context: Context) -> list[Js
         converted["derivedFrom"] = media
     earlier = [_earlier(act, context) for kind, act in acts if _is_earlier(kind, act)]
     if earlier:
-        converted["extension"] = [extension(SUPPORTING, valueReference=reference) for reference in earlier]
+        supporting = [extension(SUPPORTING, valueReference=reference) for reference in earlier]
+        converted["extension"] = [*converted.get("extension", []), *supporting]
     attach(converted, element, context)
     return [context.add_at(converted, element)]
 

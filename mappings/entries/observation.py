@@ -13,7 +13,7 @@ from mappings.cda.datatypes import (
 )
 from mappings.cda.dates import effective, ts_to_instant
 from mappings.cda.text import plain_text
-from mappings.cda.values import observation_value, value_type
+from mappings.cda.values import DATA_ABSENT, further_values, observation_value, value_type
 from mappings.cda.vocabulary import INTERNAL
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
@@ -25,6 +25,7 @@ from mappings.fhir import Json, compact, concept, one
 
 CATEGORY = INTERNAL + "observation-category"
 DENIED = "Valeur niée"
+_MEASURED = ("laboratory", "vital-signs")
 RANGE_MEANING = INTERNAL + "referencerange-meaning"
 
 
@@ -61,7 +62,7 @@ def observation(element: Element, context: Context, category: str | None) -> Jso
     values = context.take_all(element, "value")
     specimens = [found for item in context.take_all(element, "specimen") if (found := named_specimen(item, context))]
     measured = {
-        **(_denied(values, context) if is_negated(element) else observation_value(values, context)),
+        **(_denied(values, category, context) if is_negated(element) else _stated(values, context)),
         "interpretation": [one_ for code in interpretations if (one_ := cd_to_codeable_concept(code, context))],
         "bodySite": concept_or_absent(context.take(element, "targetSiteCode"), context),
         "method": concept_or_absent(context.take(element, "methodCode"), context),
@@ -79,16 +80,25 @@ def _issued(element: Element) -> str | None:
     return ts_to_instant(time.get("value") or "") if time is not None else None
 
 
-def _denied(values: list[Element], context: Context) -> Json:
-    converted = observation_value(values, context)
-    if converted.get("valueBoolean") is False:
-        return {"valueBoolean": False}
+def _stated(values: list[Element], context: Context) -> Json:
+    return {**observation_value(values[:1], context), "extension": further_values(values, context)}
+
+
+def _denied(values: list[Element], category: str | None, context: Context) -> Json:
+    """Say that each value is not so; a measure that is denied without a value was not made."""
+    found = [converted for value in values if (converted := observation_value([value], context))]
+    components = [component for converted in found for component in _denied_component(converted)]
+    if not components and category in _MEASURED:
+        return {"status": "cancelled", "dataAbsentReason": concept(DATA_ABSENT, "not-performed")}
+    return {"valueBoolean": False, "component": components}
+
+
+def _denied_component(converted: Json) -> list[Json]:
     inner = converted.get("valueCodeableConcept")
     if inner:
-        return {"valueBoolean": False, "component": [{"code": inner, "valueBoolean": False}]}
+        return [{"code": inner, "valueBoolean": False}]
     measured = {name: value for name, value in converted.items() if name not in ("valueBoolean", "dataAbsentReason")}
-    component = [{"code": {"text": DENIED}, **measured}] if measured else None
-    return compact({"valueBoolean": False, "component": component})
+    return [{"code": {"text": DENIED}, **measured}] if measured else []
 
 
 def _device(element: Element, context: Context) -> Json | None:

@@ -2,6 +2,7 @@
 
 from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, required_concept
 from mappings.cda.dates import date_time
+from mappings.cda.values import further_values
 from mappings.cda.vocabulary import INTERNAL, act_status
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
@@ -64,7 +65,10 @@ def condition(element: Element, concern: str | None, context: Context) -> Json:
     cause = [condition(act, None, context) for kind, act in inner_acts(element) if kind == "CAUS" and _is_problem(act)]
     resource = {
         "resourceType": "Condition",
-        "extension": [extension(DUE_TO, valueReference=reference) for reference in cause],
+        "extension": [
+            *(extension(DUE_TO, valueReference=reference) for reference in cause),
+            *further_values(values, context),
+        ],
         "identifier": identifiers(context.take_all(element, "id")),
         "verificationStatus": concept(VERIFICATION, verification) if verification else None,
         "category": one(category),
@@ -78,8 +82,6 @@ def condition(element: Element, concern: str | None, context: Context) -> Json:
         **_course(element, concern, context),
         **asserter(element, context),
     }
-    for extra in values[1:]:
-        context.report("warning", "not-supported", "A problem keeps only the first of several values.", extra)
     converted = compact(resource)
     attach(converted, element, context)
     return context.add_at(converted, element)

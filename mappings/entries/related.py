@@ -6,6 +6,7 @@ Source: HL7 CDA R2, 4.3.8 (entryRelationship). Spec: workflow.html (supportingIn
 from mappings.cda.xml import Element
 from mappings.context import Context
 from mappings.entries.clinical_statement import inner_acts
+from mappings.entries.participants import participants
 from mappings.fhir import Json, extension
 
 SUPPORTING = "http://hl7.org/fhir/StructureDefinition/workflow-supportingInfo"
@@ -42,6 +43,8 @@ _SOURCES = ("DocumentReference", "ImagingStudy", "Media")
 def attach(resource: Json, element: Element, context: Context) -> list[Json]:
     """Convert the acts that the converter of an act left inside it; give those to list beside it in the section."""
     beside: list[Json] = []
+    if others := participants(element, context):
+        resource["extension"] = [*resource.get("extension", []), *others]
     for kind, act in inner_acts(element):
         if act in context.taken:
             continue

@@ -3,7 +3,7 @@
 from mappings.cda.datatypes import cd_to_codeable_concept
 from mappings.cda.xml import Element
 from mappings.context import Context
-from mappings.entries.clinical_statement import has_template, inner_acts, is_negated
+from mappings.entries.clinical_statement import has_template, inner_acts
 from mappings.entries.observation import observation, observation_members
 from mappings.entries.related import attach
 from mappings.fhir import Json
@@ -38,9 +38,7 @@ def convert(element: Element, context: Context) -> list[Json]:
 
 
 def sign(element: Element, context: Context) -> list[Json]:
-    """Convert one vital sign; a negated one says that it was not measured, which is no measure."""
-    if is_negated(element):
-        return []
+    """Convert one vital sign; a negated one says that it was not measured."""
     converted = observation(element, context, CATEGORY)
     attach(converted, element, context)
     return [context.add_at(converted, element)]

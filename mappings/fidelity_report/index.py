@@ -11,6 +11,7 @@ from mappings.fhir import Json
 Place = tuple[str, str]
 DEPTH = 4
 
+_ABSENCE = re.compile(r"\.extension\[\d+\]\.valueCode$|\.dataAbsentReason\.coding\[\d+\]\.code$")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -21,6 +22,8 @@ class ValueIndex:
         self.words: dict[str, Place] = {}
         self.numbers: dict[Decimal, Place] = {}
         self.truths: dict[bool, Place] = {}
+        self.denials: dict[bool, Place] = {}
+        self.absences: dict[str, Place] = {}
         self._spoken: list[tuple[str, Place]] = []
 
     def add(self, resource: Json, full_url: str) -> None:
@@ -30,10 +33,14 @@ class ValueIndex:
             place = (path, full_url)
             if isinstance(value, bool):
                 self.truths.setdefault(value, place)
+                if path.endswith(".doNotPerform" if value else ".valueBoolean"):
+                    self.denials.setdefault(value, place)
             elif isinstance(value, int | Decimal):
                 self.numbers.setdefault(Decimal(value), place)
             elif isinstance(value, str):
                 self.words.setdefault(value, place)
+                if _ABSENCE.search(path):
+                    self.absences.setdefault(value, place)
 
     def saying(self, number: str) -> Place | None:
         """Find the first text that holds a number as one of its words."""

@@ -2,13 +2,14 @@
 
 Source: HL7 CDA R2 (R-MIM). Left out as structure, not information: template and type ids, class, mood and relation
 codes, xsi:type, the names of code systems (their OIDs tell them), and the narrative's own markup (its words are one
-node).
+node). Any other attribute is a piece of information, also one that CDA does not define.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mappings.cda.datatypes import boolean
 from mappings.cda.text import plain_text
 from mappings.cda.values import value_type
 from mappings.cda.xml import HL7, Element, local_name
@@ -21,6 +22,12 @@ _DATE_TYPES = frozenset(("TS", "IVL_TS", "EIVL_TS"))
 _QUANTITY_NAMES = frozenset(("doseQuantity", "quantity", "rateQuantity", "period", "width", "repeatNumber", "offset"))
 _QUANTITY_NAMES |= {"translation", "numerator", "denominator", "capacityQuantity", "sequenceNumber", "versionNumber"}
 _BOOLEANS = frozenset(("independentInd", "deceasedInd", "multipleBirthInd", "preferenceInd"))
+_ATTRIBUTES = {"inclusive": "bound", "qualifier": "use", "use": "use", "unit": "unit", "codeSystem": "system"}
+_READ = ("root", "extension", "code", "displayName", "value", "nullFlavor", "negationInd", "compression", "language")
+_STRUCTURAL = ("ID", "IDREF", "classCode", "moodCode", "typeCode", "determinerCode", "inversionInd", "independentInd")
+_MARKUP = ("codeSystemName", "valueSet", "valueSetVersion", "representation", "displayable", "styleCode", "revised")
+_CONTEXT = ("contextControlCode", "contextConductionInd", "integrityCheck", "integrityCheckAlgorithm")
+_LEFT_OUT = frozenset((*_READ, *_STRUCTURAL, *_MARKUP, *_CONTEXT))
 _TIME_HOLDERS = frozenset(("effectiveTime", "time", "comp", "phase", "useablePeriod", "expectedUseTime"))
 
 
@@ -54,7 +61,9 @@ def _walk(element: Element, xpath: str) -> Iterator[Piece]:
         yield Piece(element, xpath, "file" if is_file else "text", f"{len(text)} caractères" if is_file else text, "")
     seen: Counter[str] = Counter()
     for child in element:
-        if not isinstance(child.tag, str) or local_name(child) in _STRUCTURE:
+        if tail := " ".join((child.tail or "").split()):
+            yield Piece(element, xpath, "text", tail, "")
+        if local_name(child) in _STRUCTURE:
             continue
         seen[child.tag] += 1
         yield from _walk(child, f"{xpath}/{local_name(child)}[{seen[child.tag]}]")
@@ -68,11 +77,18 @@ def _attributes(element: Element, name: str, xpath: str) -> Iterator[Piece]:
         yield Piece(element, f"{xpath}/@value", _kind(element, name), value, "value")
     if flavor := element.get("nullFlavor"):
         yield Piece(element, f"{xpath}/@nullFlavor", "null", flavor, "nullFlavor")
-    if element.get("negationInd") == "true":
+    if boolean(element.get("negationInd")):
         yield Piece(element, f"{xpath}/@negationInd", "boolean", "true", "negationInd")
-    for attribute, kind in (("use", "use"), ("mediaType", "text"), ("codeSystemVersion", "text")):
-        if (found := (element.get(attribute) or "").strip()) and not _is_plain_markup(element, attribute):
-            yield Piece(element, f"{xpath}/@{attribute}", kind, found, attribute)
+    for attribute in _others(element):
+        if (found := element.get(attribute, "").strip()) and not _is_plain_markup(element, attribute):
+            yield Piece(element, f"{xpath}/@{attribute}", _ATTRIBUTES.get(attribute, "text"), found, attribute)
+
+
+def _others(element: Element) -> Iterator[str]:
+    for name in map(str, element.attrib):
+        is_structure = name in _LEFT_OUT or name.startswith("{http://www.w3.org/")
+        if not is_structure and (name != "codeSystem" or element.get("code")):
+            yield name
 
 
 def _identity(element: Element, xpath: str) -> Iterator[Piece]:

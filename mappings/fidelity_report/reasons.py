@@ -7,6 +7,7 @@ from mappings.cda.xml import local_name
 from mappings.fidelity_report.nodes import Piece
 from mappings.fidelity_report.report import Outcome
 
+NO_RULE = "No rule of the mapping reads it there; the original document holds it."
 ABSENT_SAYS_UNKNOWN = frozenset(("UNK", "NI", "NA", "NAV", "NASK", "ASKU"))
 
 
@@ -40,7 +41,16 @@ REASONS = (
     Reason("implied", "An attester with a time has signed.", names=_set("signatureCode")),
     Reason("implied", "The order of the references in the resource is this order.", names=_set("sequenceNumber")),
     Reason("implied", "boundsPeriod ends on the last day of this width.", names=_set("width"), above=_set("comp")),
-    Reason("lost", "ContactPoint.use and Address.use have no such code.", kinds=_set("use")),
+    Reason("lost", "The names, telecoms and addresses of FHIR have no such use.", kinds=_set("use")),
+    Reason("implied", "A Range includes its bounds.", kinds=_set("bound"), values=_set("true 1")),
+    Reason("lost", "A Range includes its bounds: R4 cannot leave one out.", kinds=_set("bound")),
+    Reason("lost", "It is no unit of time that a Timing knows.", kinds=_set("quantity unit"), names=_set("period")),
+    Reason(
+        "lost",
+        "The dosage of a MedicationAdministration is one dose, without maximum or repetition.",
+        kinds=_set("quantity unit"),
+        above=_set("maxDoseQuantity rateQuantity doseQuantity effectiveTime"),
+    ),
     Reason("lost", "R4 has no element there that could say why nothing is written.", kinds=_set("null")),
     Reason(
         "lost",

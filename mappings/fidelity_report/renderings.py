@@ -1,10 +1,11 @@
 """How the value of a CDA node is written in FHIR: the words to look for. Source: mappings/concept_maps, cda/*."""
 
+import re
 from collections.abc import Iterator
 
-from mappings.cda.datatypes import ii_to_identifier
+from mappings.cda.datatypes import boolean, ii_to_identifier
 from mappings.cda.dates import ts_to_date_time, ts_to_instant
-from mappings.cda.vocabulary import absent_reason, concept_map, translate
+from mappings.cda.vocabulary import concept_map, system_uri, translate
 from mappings.cda.xml import local_name
 from mappings.fidelity_report.nodes import Piece
 
@@ -16,6 +17,9 @@ _TABLES: tuple[str, ...] = (
     "priorities",
     "telecom_uses",
 )
+_DAY = "YYYYMMDD"
+_NAME_USES = {"BR": "official", "OR": "official", "A": "nickname", "P": "nickname"}
+_NAME_USES |= dict.fromkeys(("CL", "SP", "L", "C", "I"), "usual")
 _GENDERS = {"M": "male", "F": "female", "UN": "other", "U": "unknown"}
 _RANGES = {"N": "normal"}
 _RELATIONS = {"RPLC": "replaces", "APND": "appends", "XFRM": "transforms"}
@@ -52,9 +56,9 @@ def _identifier(piece: Piece) -> Iterator[str]:
 
 def _date(piece: Piece) -> Iterator[str]:
     moment = ts_to_date_time(piece.value)
-    if moment:
+    is_cut = moment is not None and "T" not in moment and len(re.split(r"[+-]", piece.value.strip())[0]) > len(_DAY)
+    if moment and not is_cut:
         yield moment
-        yield moment[:10]
         yield ts_to_instant(piece.value) or moment
         yield moment[11:19]
 
@@ -64,27 +68,39 @@ def _telecom(piece: Piece) -> Iterator[str]:
     yield piece.value.partition(":")[2].strip()
 
 
-def _null(piece: Piece) -> Iterator[str]:
-    yield absent_reason(piece.value)
-
-
 def _use(piece: Piece) -> Iterator[str]:
     for token in piece.value.split():
         if found := translate("telecom_uses", token):
             yield found
-        yield {"L": "usual", "C": "usual", "A": "nickname", "P": "nickname", "I": "usual"}.get(token, token)
+        yield {
+            "BR": "official",
+            "CL": "usual",
+            "SP": "usual",
+            "OR": "official",
+            "L": "usual",
+            "C": "usual",
+            "A": "nickname",
+            "P": "nickname",
+            "I": "usual",
+        }.get(token, token)
 
 
-def _file(piece: Piece) -> Iterator[str]:
-    yield "".join((piece.element.text or "").split())
+def _system(piece: Piece) -> Iterator[str]:
+    yield system_uri(piece.value) or piece.value
+
+
+def _bound(piece: Piece) -> Iterator[str]:
+    """A bound that stands alone is a comparator."""
+    sign = "<" if local_name(piece.element) == "high" else ">"
+    yield sign if boolean(piece.value) is False else f"{sign}="
 
 
 _WRITERS = {
+    "bound": _bound,
     "code": _code,
     "identifier": _identifier,
     "date": _date,
     "telecom": _telecom,
-    "null": _null,
     "use": _use,
-    "file": _file,
+    "system": _system,
 }

@@ -25,7 +25,8 @@ class Node:
 
     xpath: str
     kind: str
-    """code, display, identifier, date, quantity, boolean, telecom, text, link, null, file, use or narrative."""
+    """code, system, display, identifier, date, quantity, unit, bound, boolean, telecom, text, link, null, file, use or
+    narrative."""
     value: str
     outcome: Outcome
     detail: str
@@ -39,7 +40,8 @@ class Fidelity:
     """Every node of a document with its outcome.
 
     kept: the value is in the Bundle. implied: the FHIR element that was chosen says it (the fixed code of a severity).
-    narrative: its words are in Composition.section.text. lost: nowhere, with the reason. unaccounted: a defect of ours.
+    narrative: its words are in Composition.section.text. lost: nowhere, with the reason. unaccounted: a narrative whose
+    words are not all there, which is a defect of ours.
     """
 
     document_id: str

@@ -54,11 +54,26 @@ def known_or_added(resource: Json, key: str, context: Context) -> Json:
         if isinstance(value, list) and member != "name":
             held.extend(item for item in value if item not in held)
     for name in _names(resource):
-        if _spoken(name) not in [_spoken(other) for other in _names(known)]:
+        if (same := _same(name, known)) is not None:
+            _honour(same, name)
+        else:
             known.setdefault("name" if isinstance(name, dict) else "alias", []).append(name)
             note = f"{resource['resourceType']} {key} has several names in this document: all were kept."
             context.report("information", "conflict", note)
     return {"reference": full_url}
+
+
+def _same(name: Json | str, known: Json) -> Json | str | None:
+    return next((other for other in _names(known) if _spoken(other) == _spoken(name)), None)
+
+
+def _honour(known: Json | str, name: Json | str) -> None:
+    """Complete a name with the titles that a later mention of the same person gives."""
+    if isinstance(known, dict) and isinstance(name, dict):
+        for part in ("prefix", "suffix"):
+            held = known.get(part, [])
+            if more := [title for title in name.get(part, []) if title not in held]:
+                known[part] = [*held, *more]
 
 
 def _names(resource: Json) -> list[Any]:

@@ -44,7 +44,7 @@ def party(element: Element | None, context: Context, function: Element | None = 
     if person is None and not ids:
         return _reachable(place, element, context)
     who = _practitioner(element, person, ids, context)
-    if who is None:
+    if who is None and not any(code.get("code") for code in children(element, "code")):
         return place
     return _role(element, who, place, function, context)
 
@@ -72,18 +72,27 @@ def _first(element: Element, names: tuple[str, ...]) -> Element | None:
 
 def _practitioner(element: Element, person: Element | None, ids: list[Element], context: Context) -> Json | None:
     names = [name for pn in children(person, "name") for name in pn_to_human_names(pn)] if person is not None else []
+    holders = [element, *_nameless(element)]
     resource = compact(
         {
             "resourceType": "Practitioner",
             "identifier": practitioner_identifiers(ids),
             "name": names,
-            "telecom": telecoms(children(element, "telecom"), context),
-            "address": addresses(children(element, "addr"), context),
+            "telecom": telecoms([found for holder in holders for found in children(holder, "telecom")], context),
+            "address": addresses([found for holder in holders for found in children(holder, "addr")], context),
         }
     )
     if not resource.keys() & {"identifier", "name"}:
         return None
     return known_or_added(resource, ii_key(ids[0]) if ids else context.path(element), context)
+
+
+def _nameless(element: Element) -> list[Element]:
+    """Find the organisation that has contacts and neither name nor number: the professional is reached there."""
+    place = _first(element, _ORGANIZATIONS)
+    if place is None or words(child(place, "name")) or any(ii_key(number) for number in children(place, "id")):
+        return []
+    return [place]
 
 
 def practitioner_identifiers(ids: list[Element]) -> list[Json]:
@@ -102,11 +111,12 @@ def practitioner_identifiers(ids: list[Element]) -> list[Json]:
     return found
 
 
-def _role(element: Element, who: Json, place: Json | None, function: Element | None, context: Context) -> Json:
+def _role(element: Element, who: Json | None, place: Json | None, function: Element | None, context: Context) -> Json:
+    """Convert the role of a professional; one whom nobody names is a role without a practitioner."""
     codes = children(element, "code")
     roles = [role for code in codes if (role := _role_code(code, context))]
     roles += one(cd_to_codeable_concept(function, context))
-    if place is None and not roles:
+    if who is not None and place is None and not roles:
         return who
     resource = compact(
         {
@@ -118,7 +128,8 @@ def _role(element: Element, who: Json, place: Json | None, function: Element | N
         }
     )
     spoken = [code.get("code", "") for code in [*codes, *([function] if function is not None else [])]]
-    key = "|".join([who["reference"], place["reference"] if place else "", *spoken])
+    person = who["reference"] if who else context.path(element)
+    key = "|".join([person, place["reference"] if place else "", *spoken])
     return context.add(resource, key)
 
 

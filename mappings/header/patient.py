@@ -24,8 +24,12 @@ _PATIENT_PLACE = "/ClinicalDocument/recordTarget/patientRole"
 
 
 def patient(context: Context) -> Json:
-    """Convert the patient and put it in the Bundle; raise CdaRefused when there is none to name."""
+    """Convert the patient and put it in the Bundle; raise CdaRefused unless it names exactly one."""
     targets = context.take_all(context.document, "recordTarget")
+    if len(targets) > 1:
+        # Choice: CDA allows a document about several patients; here it would put one's data in another's record.
+        note = f"The document is about {len(targets)} patients: send one document for each."
+        raise CdaRefused("business-rule", note, "/ClinicalDocument/recordTarget")
     role = context.take(targets[0], "patientRole") if targets else None
     person = context.take(role, "patient") if role is not None else None
     if role is None or person is None:
@@ -51,8 +55,6 @@ def patient(context: Context) -> Json:
         "contact": [_guardian(guardian, context) for guardian in context.take_all(person, "guardian")],
         "managingOrganization": organization(context.take(role, "providerOrganization"), context),
     }
-    for extra in targets[1:]:
-        context.report("warning", "not-supported", "A document about several patients keeps only the first.", extra)
     context.patient = context.add(compact(resource | _traits(person, context)), "patient")
     return context.patient
 
@@ -78,6 +80,7 @@ def _traits(person: Element, context: Context) -> Json:
 def _deceased(person: Element, context: Context) -> Json:
     moment, is_deceased = _sdtc(person, "deceasedTime", context), _sdtc(person, "deceasedInd", context)
     if moment is not None and (converted := date_time(moment, context)):
+        context.implied.update([is_deceased] if is_deceased is not None else [])
         return {"deceasedDateTime": converted}
     value = boolean(is_deceased.get("value")) if is_deceased is not None else None
     return {"deceasedBoolean": value} if value is not None else {}
@@ -86,6 +89,7 @@ def _deceased(person: Element, context: Context) -> Json:
 def _multiple_birth(person: Element, context: Context) -> Json:
     order, is_multiple = _sdtc(person, "multipleBirthOrderNumber", context), _sdtc(person, "multipleBirthInd", context)
     if order is not None and re.fullmatch(r"[1-9]\d?", order.get("value", "")):
+        context.implied.update([is_multiple] if is_multiple is not None else [])
         return {"multipleBirthInteger": int(order.get("value", "1"))}
     value = boolean(is_multiple.get("value")) if is_multiple is not None else None
     return {"multipleBirthBoolean": value} if value is not None else {}

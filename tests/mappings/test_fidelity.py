@@ -1,10 +1,13 @@
 """Every node of the public documents is accounted for; the report tells what is lost; the README's table is true."""
 
+import base64
+import gzip
 from pathlib import Path
 
 import pytest
 
 import mappings
+from mappings.fidelity_report.reasons import NO_RULE
 from tests.mappings import coverage, samples
 
 PUBLIC = pytest.mark.skipif(not coverage.DOCUMENTS, reason="the public CDA documents are not beside the project")
@@ -59,9 +62,70 @@ def test_a_kept_node_names_its_place() -> None:
     assert code.full_url is not None
 
 
-def test_an_act_that_nobody_maps_is_in_the_narrative_only() -> None:
-    found = outcomes(OBSERVATION.format("2.999.4", ""))
-    assert {node.outcome for node in found.values()} == {"narrative"}
+PROCEDURE = (
+    '<procedure moodCode="EVN"><templateId root="2.999.4"/><code code="ABC1" displayName="{}" '
+    'codeSystem="2.999.1"/></procedure>'
+)
+
+
+def test_an_act_that_nobody_maps_is_in_the_narrative_when_its_words_are() -> None:
+    display = "procedure[1]/code[1]/@displayName"
+    assert outcomes(PROCEDURE.format("mots"))[display].outcome == "narrative"
+    found = outcomes(PROCEDURE.format("autre chose"))
+    assert {node.outcome for node in found.values()} == {"lost"}
+
+
+@PUBLIC
+@pytest.mark.parametrize("path", coverage.DOCUMENTS, ids=lambda path: path.stem)
+def test_every_loss_has_a_rule(path: Path) -> None:
+    assert [node for node in coverage.report(path).nodes if node.detail == NO_RULE] == []
+
+
+def test_a_node_that_cda_does_not_define_is_accounted_for() -> None:
+    entry = OBSERVATION.format("1.2.250.1.213.1.1.3.48", "").replace("<code ", '<code inconnu="42bis" ')
+    node = outcomes(entry)["observation[1]/code[1]/@inconnu"]
+    assert (node.outcome, node.detail) == ("lost", NO_RULE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path", "outcome"),
+    [
+        ('unit="m"', 'unit="k"', "value[1]/@unit", "kept"),
+        ('value="1.80" unit', 'value="x" unit', "value[1]/@unit", "lost"),
+        ('unit="m"', 'nullFlavor="PLANTE"', "value[1]/@nullFlavor", "lost"),
+        ("2.16.840.1.113883.6.1", "2.999.3", "code[1]/@codeSystem", "kept"),
+        ("2.16.840.1.113883.6.1", "aucun", "code[1]/@codeSystem", "lost"),
+        ('moodCode="EVN"', 'moodCode="EVN" negationInd="1"', "@negationInd", "kept"),
+        ("</observation>", "<priorityCode/>mot en trop</observation>", "", "lost"),
+        ("</observation>", '<effectiveTime value="2024030110"/></observation>', "effectiveTime[1]/@value", "lost"),
+    ],
+)
+def test_the_report_says_what_the_bundle_holds(before: str, after: str, path: str, outcome: str) -> None:
+    entry = OBSERVATION.format("1.2.250.1.213.1.1.3.48", "").replace(before, after)
+    assert outcomes(entry)[f"observation[1]/{path}".rstrip("/")].outcome == outcome
+
+
+def test_a_denial_that_the_resource_ignores_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"resourceType": "Observation", "status": "final", "code": {"text": "a"}, "component": [{"x": True}]}
+    monkeypatch.setattr("mappings.entries.observations.simple.observation", lambda *_: dict(said))
+    entry = OBSERVATION.format("1.2.250.1.213.1.1.3.48", "").replace("<observation", '<observation negationInd="true"')
+    assert outcomes(entry)["observation[1]/@negationInd"].outcome == "lost"
+
+
+def test_a_narrative_that_loses_a_word_is_unaccounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.document(samples.section("<paragraph>premier dernier</paragraph>"))
+    assert [node.outcome for node in mappings.fidelity(content).nodes if node.kind == "narrative"] == ["narrative"]
+    shorter = {"status": "generated", "div": "<div>premier</div>"}
+    monkeypatch.setattr("mappings.sections.section.narrative", lambda *_: shorter)
+    (node,) = [node for node in mappings.fidelity(content).nodes if node.kind == "narrative"]
+    assert (node.outcome, node.detail) == ("unaccounted", "Not said: dernier")
+
+
+def test_a_compressed_file_is_kept_when_its_bytes_are() -> None:
+    packed = base64.b64encode(gzip.compress(b"%PDF-1.4", mtime=0)).decode()
+    text = f'<text mediaType="application/pdf" representation="B64" compression="GZ">{packed}</text>'
+    found = mappings.fidelity(samples.document(f"<component><nonXMLBody>{text}</nonXMLBody></component>"))
+    assert [node.outcome for node in found.nodes if node.kind == "file"] == ["kept"]
 
 
 def test_an_element_that_r4_lacks_is_lost_with_a_reason() -> None:

@@ -17,8 +17,8 @@ from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.entries.care.places import location
 from mappings.entries.clinical_statement import comments, is_negated, read, status
-from mappings.entries.related import attach
-from mappings.entries.subject import is_about_other
+from mappings.entries.related import attach, loose
+from mappings.entries.subject import is_about_other, other_subject
 from mappings.fhir import Json, absent, compact, concept
 from mappings.header.organization import organization
 from mappings.header.parties import party
@@ -27,6 +27,11 @@ TEMPLATE_IDS = (
     "1.2.250.1.213.1.1.3.58",
     "1.2.250.1.213.1.1.3.28",
     "1.2.250.1.213.1.1.3.97",
+    "1.2.250.1.213.1.1.3.215",
+    "1.2.250.1.213.1.1.3.216",
+    "1.2.250.1.213.1.1.3.218",
+    "1.3.6.1.4.1.19376.1.5.3.1.1.10.4.1",
+    "1.3.6.1.4.1.19376.1.5.3.1.1.25.1.4.1",
     "1.3.6.1.4.1.19376.1.5.3.1.4.14",
     "2.16.840.1.113883.10.20.22.4.49",
 )
@@ -39,7 +44,9 @@ _PEOPLE = ("Practitioner", "PractitionerRole", "RelatedPerson")
 def convert(element: Element, context: Context) -> list[Json]:
     """Convert an encounter that was, or that is planned."""
     if is_about_other(element, context):
-        return []
+        # R4's encounters are the patient's; what was observed of the relative says whom it is about.
+        with context.about(other_subject(child(element, "subject"), context)):
+            return loose(element, context)
     read(element, context)
     time = context.take(element, "effectiveTime")
     period = ivl_ts_to_period(time, context)
@@ -114,7 +121,10 @@ def _participants(element: Element, context: Context) -> Json:
             entities.append((kind, participant, role))
     for kind, participation, entity in entities:
         provider = provider or _provider(entity, context)
-        people += _person(kind, participation, entity, context)
+        individual = _person(kind, participation, entity, context)
+        people += individual
+        if not individual:
+            context.taken.discard(participation)
     return {
         "participant": people,
         "hospitalization": {"destination": destination} if destination else None,
@@ -128,7 +138,7 @@ def _provider(entity: Element | None, context: Context) -> Json | None:
 
 
 def _person(kind: str, participation: Element, entity: Element | None, context: Context) -> list[Json]:
-    who = party(entity, context)
+    who = party(entity, context, child(participation, "functionCode"))
     if who is None or context.resources[who["reference"]]["resourceType"] not in _PEOPLE:
         return []
     period = ivl_ts_to_period(child(participation, "time"), context)

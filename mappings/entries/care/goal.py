@@ -11,7 +11,7 @@ from mappings.cda.dates import date_only
 from mappings.cda.values import observation_value
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
-from mappings.entries.clinical_statement import comments, read, status
+from mappings.entries.clinical_statement import comments, is_negated, read, status
 from mappings.entries.related import attach
 from mappings.fhir import Json, compact
 from mappings.header.parties import party
@@ -36,7 +36,7 @@ def convert(element: Element, context: Context) -> list[Json]:
         {
             "resourceType": "Goal",
             "identifier": identifiers(context.take_all(element, "id")),
-            "lifecycleStatus": status(element, "Goal", context) or "active",
+            "lifecycleStatus": _lifecycle(element, context),
             "description": code,
             "subject": context.patient,
             "startDate": date_only(low, context),
@@ -47,6 +47,12 @@ def convert(element: Element, context: Context) -> list[Json]:
     )
     beside = attach(resource, element, context)
     return [context.add_at(resource, element), *beside]
+
+
+def _lifecycle(element: Element, context: Context) -> str:
+    """Choice: what is denied is no aim any more, whatever its statusCode."""
+    stated = status(element, "Goal", context)
+    return "cancelled" if is_negated(element) else stated or "active"
 
 
 def _detail(converted: Json) -> Json:

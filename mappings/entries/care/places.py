@@ -4,7 +4,7 @@ from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, ii_key
 from mappings.cda.names import addresses, telecoms, words
 from mappings.cda.xml import Element, child, children
 from mappings.context import Context
-from mappings.fhir import Json, compact, one
+from mappings.fhir import Json, compact
 
 
 def location(role: Element | None, context: Context) -> Json | None:
@@ -22,9 +22,13 @@ def location(role: Element | None, context: Context) -> Json | None:
             "identifier": identifiers([number for number in children(role, "id") if ii_key(number)]),
             "name": next((name for name in names if name), None),
             "description": described,
-            "type": one(cd_to_codeable_concept(child(role, "code"), context)),
+            "type": [kind for holder in (role, playing) if (kind := _kind(holder, context))],
             "telecom": telecoms(children(role, "telecom"), context),
             "address": found[0] if found else None,
         }
     )
     return context.add(resource, repr(resource)) if len(resource) > 1 else None
+
+
+def _kind(holder: Element | None, context: Context) -> Json:
+    return cd_to_codeable_concept(child(holder, "code"), context) if holder is not None else {}

@@ -4,11 +4,11 @@ Choice: the official extensions for the class and the package have no published 
 coding of Medication.code, as the CDA itself writes it in translations; the package is the unit of Medication.amount.
 """
 
-from mappings.cda.datatypes import cd_to_codeable_concept, pq_to_quantity
+from mappings.cda.datatypes import cd_to_codeable_concept, identifiers, pq_to_quantity
 from mappings.cda.dates import date_only
 from mappings.cda.names import words
 from mappings.cda.vocabulary import absent_reason
-from mappings.cda.xml import Element, child
+from mappings.cda.xml import Element, child, children
 from mappings.context import Context
 from mappings.fhir import Json, absent, compact
 from mappings.header.organization import organization
@@ -23,6 +23,7 @@ def medication(owner: Element, context: Context) -> Json | None:
     resource = compact(
         {
             "resourceType": "Medication",
+            "identifier": identifiers(children(product, "id")),
             "code": _code(material, context),
             "manufacturer": organization(child(product, "manufacturerOrganization"), context),
             "form": cd_to_codeable_concept(_any(material, "formCode"), context),

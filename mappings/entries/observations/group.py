@@ -6,6 +6,7 @@ Source: FRPregnancyHistoryLMCDAFHIR, FRObservationResultLMCDAFHIR; observation.h
 from mappings.cda.datatypes import required_concept
 from mappings.cda.xml import HL7, Element
 from mappings.context import Context
+from mappings.entries.internal_reference import internal_references
 from mappings.entries.observation import observation_members
 from mappings.entries.related import attach
 from mappings.fhir import Json
@@ -40,6 +41,7 @@ def convert(element: Element, context: Context) -> list[Json]:
     category = next((CATEGORIES[root] for root in reversed(roots) if CATEGORIES.get(root)), None)
     resource = observation_members(element, context, category)
     resource["code"] = required_concept(context.take(element, "code"), context)
+    internal_references(resource, element, context)
     with context.about((resource.get("focus") or [None])[0]):
         beside = attach(resource, element, context)
     return [context.add_at(resource, element), *beside]

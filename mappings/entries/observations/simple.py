@@ -10,7 +10,9 @@ and author. Choice: the categories are R4's, by model, and none where no model t
 from mappings.cda.xml import HL7, Element
 from mappings.context import Context
 from mappings.entries.care import goal, service_request
+from mappings.entries.internal_reference import internal_references
 from mappings.entries.observation import observation
+from mappings.entries.observations import group
 from mappings.entries.related import attach
 from mappings.fhir import Json
 
@@ -61,13 +63,14 @@ TEMPLATE_IDS = tuple(CATEGORIES)
 def convert(element: Element, context: Context) -> list[Json]:
     """Convert an observation that was made; one that is asked for or aimed at is a request or a goal."""
     if element.tag != HL7 + "observation":
-        return []
+        return group.convert(element, context)
     mood = element.get("moodCode") or "EVN"
     if mood == "GOL":
         return goal.convert(element, context)
     if mood != "EVN":
         return service_request.convert(element, context)
     resource = observation(element, context, category_of(element))
+    internal_references(resource, element, context)
     beside = attach(resource, element, context)
     return [context.add_at(resource, element), *beside]
 
