@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mappings.cda.xml import HL7, Element, model_ids
 from mappings.context import Context
-from mappings.entries import allergy, comment, immunization, laboratory, media, problem, specimen, unmapped, vital_sign
+from mappings.entries import allergy, immunization, laboratory, media, problem, specimen, vital_sign
 from mappings.entries.care import (
     advance_directive,
     adverse_event,
@@ -24,7 +24,7 @@ from mappings.entries.care import (
 )
 from mappings.entries.imaging import study
 from mappings.entries.medication import dispense, prescription, recommendation, treatment
-from mappings.entries.observations import family_history, group, simple
+from mappings.entries.observations import comment, family_history, group, simple, unmapped
 from mappings.fhir import Json
 
 MODULES = (

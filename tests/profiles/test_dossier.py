@@ -21,10 +21,11 @@ from fhir_server.validation.profiles.profile import Profiles
 from fhir_server.validation.profiles.run import Environment
 from fhir_server.validation.profiles.validate import validate_profiles
 from mappings.cda.datatypes import QUALIFIER
-from mappings.entries.allergy import VALUE
+from mappings.cda.values import VALUE
 from mappings.entries.care.device import PERFORMER
 from mappings.entries.care.procedure import PRIORITY
 from mappings.entries.clinical_statement import ACT_CODE
+from mappings.entries.participants import PARTICIPANT
 
 GUIDE = Path(__file__).parents[2] / "profiles/dossier"
 EXAMPLES = {path.stem: fhir_json.parse(path.read_bytes()) for path in sorted((GUIDE / "examples").glob("*.json"))}
@@ -126,6 +127,8 @@ LABEL = ("securityLabel", 1, "coding", 0, "code")
         ("v3-extensions", drop("code", "extension", 0, "extension"), "Procedure.code.extension[0]"),
         ("v3-extensions", put("extension", 0, value={"url": PRIORITY, "valueString": "R"}), "Procedure.extension[0]"),
         ("v3-extensions", put("extension", 3, "valueReference", value=None), "Procedure.extension[3]"),
+        ("v3-extensions", drop("extension", 4, "extension", 0), "Procedure.extension[4]"),
+        ("v3-extensions", put("extension", 5, "valueQuantity", value=None), "Procedure.extension[5]"),
     ],
 )  # fmt: skip
 def test_a_wrong_twin_is_refused_at_its_place(example: str, change: Change, place: str) -> None:
@@ -161,6 +164,6 @@ def test_each_consent_means_something_to_decisions() -> None:
 
 def test_the_extensions_are_those_of_the_mappings() -> None:
     defined = {one["url"] for one in OURS if one.get("type") == "Extension"}
-    assert defined == {QUALIFIER, VALUE, PERFORMER, PRIORITY, ACT_CODE, IDENTITY}
+    assert defined == {QUALIFIER, VALUE, PARTICIPANT, PERFORMER, PRIORITY, ACT_CODE, IDENTITY}
     mappings = (GUIDE.parents[1] / "mappings/README.md").read_text(encoding="utf-8")
     assert defined - {IDENTITY} == set(re.findall(r"urn:hl7-org:v3#[A-Za-z.]+", mappings))
