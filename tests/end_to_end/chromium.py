@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -37,7 +37,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 PAGE_SECONDS = 90
-WAITING_SECONDS = 10
+WAITING_SECONDS = 30
 """For an element to appear, or a page to give way to another."""
 
 
@@ -129,8 +129,10 @@ class Person:
         """Click, and wait until the page is another one; a button that only starts a script may keep it."""
         page = self.driver.find_element(By.TAG_NAME, "html")
         button.click()
+        # Chromium's driver may fail in other ways than by staleness while one page gives way to another.
+        waiting = WebDriverWait(self.driver, WAITING_SECONDS, ignored_exceptions=[WebDriverException])
         with suppress(TimeoutException):
-            WebDriverWait(self.driver, WAITING_SECONDS).until(staleness_of(page))
+            waiting.until(staleness_of(page))
 
     def wait_for(self, *titles: str) -> None:
         WebDriverWait(self.driver, PAGE_SECONDS).until(lambda driver: driver.title.startswith(titles))
