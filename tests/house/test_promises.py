@@ -61,6 +61,14 @@ def test_every_file_that_the_readme_names_exists() -> None:
         assert (ROOT / name).exists() or (ROOT / "fhir_server" / name).exists(), name
 
 
+def test_the_french_page_gives_the_same_commands() -> None:
+    french = (ROOT / "LISEZMOI.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", french, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        assert block in README
+
+
 def test_ci_runs_the_command_that_the_readme_gives() -> None:
     assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     block = README.partition("<!-- test-command -->")[2].partition("```sh\n")[2].partition("```")[0]
