@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from fhir_server.conformance.publish import own_parameters, publish
 from fhir_server.conformance.search_parameters import SearchParameters
 from fhir_server.conformance.terminology import tables_of, terminology_of
 from fhir_server.directory import outside_of, patient_id_of
-from fhir_server.interactions.request import Limits, Runtime
+from fhir_server.interactions.request import ChangeRule, Limits, Runtime
 from fhir_server.operations import OPERATIONS
 from fhir_server.operations.terminology.value_set_expand import KINDS as EXPANSION_PARAMETERS
 from fhir_server.settings import Settings, SettingsRefused
@@ -118,7 +119,7 @@ def runtime_of(
         indexing=search_parameters.indexing,
         operations=(*OPERATIONS, *documents.OPERATIONS),
         profiled=documents.PROFILED,
-        change_rules={**documents.CHANGE_RULES, "SearchParameter": search_parameters.check},
+        change_rules={**change_rules_of(settings), "SearchParameter": search_parameters.check},
         guides=documents.GUIDES,
         oauth_uris=oauth_uris,
         has_cors=bool(settings.cors_origins or oauth_uris),
@@ -129,6 +130,11 @@ def runtime_of(
         may_combine_labels=settings.labels_combined,
         explain=store.explain,
     )
+
+
+def change_rules_of(settings: Settings) -> Mapping[str, ChangeRule]:
+    """Return what restricts writes of documents and, when the settings say so, of patients."""
+    return {**documents.CHANGE_RULES, **(documents.INS_RULES if settings.unique_ins else {})}
 
 
 def search_parameters_of(deployment: Deployment, store: Store) -> SearchParameters:

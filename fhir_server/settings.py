@@ -93,6 +93,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         Meta(description="One document may be hidden from the patient and masked from professionals at the same time."),
     ] = False
+    unique_ins: Annotated[
+        bool,
+        Meta(
+            description="One Patient an INS: a second Patient with a national identity number that is in use is "
+            "refused with 409."
+        ),
+    ] = False
     packages: Annotated[
         tuple[str, ...],
         Meta(description="FHIR packages to add at start when they are not here: .tgz files, folders, NAME@VERSION."),

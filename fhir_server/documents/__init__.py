@@ -15,6 +15,7 @@ from fhir_server.documents.sharing.levels import BUNDLES, DOCUMENTS, OTHER_PROFI
 from fhir_server.documents.sharing.metadata_update import check_document, check_list
 from fhir_server.documents.sharing.provide_document_bundle import provide_document_bundle
 from fhir_server.documents.sharing.simplified_publish import simplified_publish
+from fhir_server.documents.unique_ins import check_ins
 from fhir_server.interactions.request import ChangeRule, Guides, Operation, Profiled
 
 _DEFINITIONS = "https://fhir-server.example.fr/fhir/OperationDefinition"
@@ -53,6 +54,9 @@ PROFILED: Final[tuple[Profiled, ...]] = (
 """Interactions that a profile gives a meaning of its own."""
 
 CHANGE_RULES: Final[Mapping[str, ChangeRule]] = {"DocumentReference": check_document, "List": check_list}
+
+INS_RULES: Final[Mapping[str, ChangeRule]] = {"Patient": check_ins}
+"""Change rules of a server that keeps one Patient an INS."""
 
 GUIDES: Final = Guides(
     instantiates=(

@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "interactions",
         "mappings",
         "search.condition",
+        "search.index_row",
         "storage.store",
         "validation",
     ),
