@@ -69,7 +69,8 @@ def _of_code(error: OperationFailure) -> FhirError:
     if error.code in _EXPIRED:
         _log.warning("the database did not answer in time: code %s", error.code)
         return Unavailable("The database did not answer in time: try again later.")
-    _log.error("the database refused: code %s", error.code, exc_info=error)
+    # The message itself may quote what was to be written.
+    _log.error("the database refused: code %s %s", error.code, (error.details or {}).get("codeName", ""))
     if error.code == _DISK_FULL:
         return Unavailable("The disk that holds the database is full: free some space, then try again.")
     if error.code in _REFUSED_CREDENTIALS:
