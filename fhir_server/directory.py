@@ -4,8 +4,11 @@ Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.htm
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec.structs import replace
@@ -14,17 +17,25 @@ from fhir_server.access.audit.notice import Opening, notice_of
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.rows import references_of
 from fhir_server.foundation import fhir_json
+from fhir_server.foundation.operation_outcome import VersionConflict
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.smart.launch.emergencies import Emergency
-from fhir_server.smart.outside import Choice, Outside
+from fhir_server.smart.outside import Choice, Kept, Outside
+from fhir_server.smart.providers.directory_entry import (
+    FINESS,
+    SIRET,
+    STRUCTURES,
+    DirectoryEntry,
+    merged,
+    professional_identifiers,
+)
 from fhir_server.smart.providers.traits import INS_SYSTEMS, traits_of_claims, traits_of_patient
 from mappings.xds import hl7v2
 
 SHOWN = "20"
 INSIDE = replace(OPEN, client_id="server", display="this server, at sign-in")
-PROFESSIONALS = ("urn:oid:1.2.250.1.71.4.2.1", "https://rpps.esante.gouv.fr")
-ORGANIZATIONS = ("urn:oid:1.2.250.1.71.4.2.2", "https://finess.esante.gouv.fr", "https://sirene.fr")
+ORGANIZATIONS = (STRUCTURES, FINESS, SIRET)
 INS = INS_SYSTEMS
 INS_LENGTH = 15
 Resource = dict[str, Any]
@@ -46,18 +57,83 @@ def outside_of(runtime: Runtime) -> Outside:
         return [choice for choice in choices if text.casefold() in choice[1].casefold()]
 
     async def practitioner_of(national_id: str) -> str:
-        return await _reference(runtime, "Practitioner", PROFESSIONALS, national_id)
+        known = professional_identifiers(national_id) if is_plain(national_id) else []
+        return _only(await _holders(runtime, "Practitioner", known)) if known else ""
 
     async def organization_of(identifier: str) -> str:
         return await _reference(runtime, "Organization", ORGANIZATIONS, identifier)
 
-    async def tell_emergency(emergency: Emergency) -> None:
-        await _tell(runtime, emergency)
+    return Outside(
+        patients_of=patients_of,
+        encounters_of=encounters_of,
+        practitioner_of=practitioner_of,
+        organization_of=organization_of,
+        patient_of=partial(_same_person, runtime),
+        tell_emergency=partial(_tell, runtime),
+        keep_professional=partial(_keep_professional, runtime),
+    )
 
-    async def patient_of(claims: Mapping[str, Any]) -> str:
-        return await _same_person(runtime, claims)
 
-    return Outside(patients_of, encounters_of, practitioner_of, organization_of, patient_of, tell_emergency)
+async def _keep_professional(runtime: Runtime, entry: DirectoryEntry) -> Kept:
+    """Add or bring up to date a professional, his places and roles; what the provider says no more becomes inactive.
+
+    Choice: the directory's own words stay and gain what is new; a role that the provider told is the provider's.
+    """
+    actor = await _keep(runtime, entry.practitioner)
+    if not actor:
+        return Kept("")
+    places, roles = [], []
+    for practice in entry.practices:
+        place = await _keep(runtime, practice.organization) if practice.organization is not None else ""
+        role: Resource = {**practice.role, "practitioner": {"reference": actor}}
+        if place:
+            places.append(place)
+            role["organization"] = {"reference": place}
+        roles.append(await _keep(runtime, role))
+    criteria = (("practitioner", actor), ("identifier", f"{entry.roles_system}|"), ("active", "true"))
+    for former in await _find(runtime, INSIDE, "PractitionerRole", *criteria):
+        if f"PractitionerRole/{former['id']}" not in roles:
+            await _replace(runtime, former, {**former, "active": False})
+    return Kept(actor, tuple(dict.fromkeys(places)), tuple(filter(None, roles)))
+
+
+async def _keep(runtime: Runtime, wanted: Resource) -> str:
+    """Store a resource under its identifiers unless it is there and says it all; return its reference.
+
+    "" when several hold the identifiers: they must be merged first.
+    """
+    resource_type, identifiers = wanted["resourceType"], wanted["identifier"]
+    found = await _holders(runtime, resource_type, identifiers)
+    if found:
+        if len(found) == 1:
+            await _replace(runtime, found[0], merged(found[0], wanted))
+        return _only(found)
+    criteria = urlencode({"identifier": _tokens(identifiers)})
+    request = Request("create", INSIDE, resource_type, resource=wanted, if_none_exist=criteria)
+    made = await dispatch(request, runtime)
+    return f"{resource_type}/{made.version.resource_id}" if made.version is not None else ""
+
+
+async def _replace(runtime: Runtime, known: Resource, wanted: Resource) -> None:
+    """Store a new version when it says something else; a change that came in between is left to stand."""
+    if wanted == known:
+        return
+    place = {"resource_type": known["resourceType"], "resource_id": known["id"]}
+    seen = f'W/"{known["meta"]["versionId"]}"'
+    with suppress(VersionConflict):
+        await dispatch(Request("update", INSIDE, resource=wanted, if_match=seen, **place), runtime)
+
+
+async def _holders(runtime: Runtime, resource_type: str, identifiers: Sequence[Resource]) -> list[Resource]:
+    return await _find(runtime, INSIDE, resource_type, ("identifier", _tokens(identifiers)))
+
+
+def _tokens(identifiers: Sequence[Resource]) -> str:
+    return ",".join(f"{one['system']}|{one['value']}" for one in identifiers)
+
+
+def _only(found: Sequence[Resource]) -> str:
+    return f"{found[0]['resourceType']}/{found[0]['id']}" if len(found) == 1 else ""
 
 
 async def _same_person(runtime: Runtime, claims: Mapping[str, Any]) -> str:
@@ -123,11 +199,14 @@ async def _find(runtime: Runtime, grant: Grant, resource_type: str, *criteria: t
 
 async def _reference(runtime: Runtime, resource_type: str, systems: Sequence[str], value: str) -> str:
     """Return the one resource with the identifier, or "" when there is none, or when several claim it."""
-    if not value or set(value) & set("|,\\$"):
+    if not is_plain(value):
         return ""
-    tokens = ",".join(f"{system}|{value}" for system in systems)
-    found = await _find(runtime, INSIDE, resource_type, ("identifier", tokens))
-    return f"{resource_type}/{found[0]['id']}" if len(found) == 1 else ""
+    return _only(await _holders(runtime, resource_type, [{"system": system, "value": value} for system in systems]))
+
+
+def is_plain(value: str) -> bool:
+    """Say whether a value can stand in a search as it is."""
+    return bool(value) and not set(value) & set("|,\\$")
 
 
 def _counted(criteria: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,8 @@ from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.settings import Settings
 from fhir_server.smart.launch.emergencies import Emergency
-from fhir_server.smart.outside import Outside
+from fhir_server.smart.outside import Kept, Outside
+from fhir_server.smart.providers.directory_entry import RPPS, entry_of
 
 pytestmark = pytest.mark.anyio
 DOCTOR = Grant("professional", "Practitioner/1", "app", parse_scopes("user/*.rs"), profession="10")
@@ -117,3 +119,78 @@ async def test_an_emergency_is_told_in_the_record_to_the_patient_and_his_doctor(
             assert "bris de glace" in entry["resource"]["payload"][0]["contentString"]
         with pytest.raises(Forbidden, match="see"):
             await dispatch(Request("delete", zoe, "Communication", entry["resource"]["id"]), runtime)
+
+
+CLAIMS: dict[str, Any] = {
+    "iss": "https://psc.example/realm",
+    "SubjectNameID": "899700000018",
+    "given_name": "Claire",
+    "family_name": "MARTIN",
+    "SubjectOrganization": "CABINET M. MARTIN",
+    "SubjectRefPro": {
+        "exercices": [
+            {
+                "codeProfession": "10",
+                "codeSavoirFaire": "SM54",
+                "activities": [
+                    {"numeroFinessSite": "990000001", "raisonSocialeSite": "Clinique des Lilas"},
+                    {"numeroSiretSite": "12345678900011"},
+                    {"identifiantTechniqueDeLaStructure": None},
+                ],
+            }
+        ]
+    },
+}
+
+
+async def keep(runtime: Runtime, **changes: Any) -> Kept:
+    entry, keep_professional = entry_of({**CLAIMS, **changes}), outside_of(runtime).keep_professional
+    assert entry is not None
+    assert keep_professional is not None
+    return await keep_professional(entry)
+
+
+async def read(runtime: Runtime, reference: str) -> dict[str, Any]:
+    resource_type, _, resource_id = reference.partition("/")
+    answer = await dispatch(Request("read", OPEN, resource_type, resource_id), runtime)
+    content: dict[str, Any] = msgspec.json.decode(answer.content)
+    return content
+
+
+@pytest.mark.spec("Pro Santé Connect: UserInfo mapped to Practitioner, PractitionerRole, Organization")
+async def test_the_directory_follows_what_is_told_of_a_professional(tmp_path: Path) -> None:
+    async with opened(Settings(data=str(tmp_path))) as runtime:
+        own = {**RESOURCES[2], "identifier": [{"system": RPPS, "value": "99700000018"}], "birthDate": "1970-01-01"}
+        await dispatch(Request("update", OPEN, "Practitioner", "1", resource=own), runtime)
+        kept = await keep(runtime)
+        assert (kept.actor, len(kept.places), len(kept.roles)) == ("Practitioner/1", 2, 3)
+        practitioner = await read(runtime, kept.actor)
+        assert [one["value"] for one in practitioner["identifier"]] == ["99700000018", "899700000018"]
+        assert (practitioner["birthDate"], practitioner["name"][0]["family"]) == ("1970-01-01", "MARTIN")
+        assert practitioner["qualification"][0]["code"]["coding"][0]["code"] == "10"
+        clinic = await read(runtime, kept.places[0])
+        assert (clinic["name"], clinic["identifier"][0]["value"]) == ("Clinique des Lilas", "990000001")
+        role = await read(runtime, kept.roles[0])
+        assert (role["practitioner"], role["organization"]) == (
+            {"reference": "Practitioner/1"},
+            {"reference": kept.places[0]},
+        )
+        assert [role[name][0]["coding"][0]["code"] for name in ("code", "specialty")] == ["10", "SM54"]
+        assert await keep(runtime) == kept
+        assert (await read(runtime, kept.actor))["meta"]["versionId"] == "2"
+        moved = {"exercices": [{"codeProfession": "10", "activities": [{"numeroFinessSite": "990000002"}]}]}
+        later = await keep(runtime, SubjectRefPro=moved, family_name="DUPONT")
+        assert later.actor == kept.actor
+        assert not set(later.roles) & set(kept.roles)
+        assert [(await read(runtime, one))["active"] for one in (*kept.roles, *later.roles)] == [False] * 3 + [True]
+        assert [one["family"] for one in (await read(runtime, kept.actor))["name"]] == ["MARTIN", "DUPONT"]
+        assert (await keep(runtime)).roles == kept.roles
+        assert (await read(runtime, kept.roles[0]))["active"] is True
+
+
+async def test_two_who_hold_one_national_number_are_nobody(tmp_path: Path) -> None:
+    async with opened(Settings(data=str(tmp_path))) as runtime:
+        await fill(runtime)
+        await dispatch(Request("create", OPEN, "Practitioner", resource={**RESOURCES[2]}), runtime)
+        assert (await keep(runtime)).actor == ""
+        assert [entry_of({**CLAIMS, "SubjectNameID": number}) for number in ("", "3990000001/7", "8|9")] == [None] * 3

@@ -8,6 +8,7 @@ Spec: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
     discovery_url = "https://auth.bas.psc.esante.gouv.fr/auth/realms/esante-wallet/.well-known/wallet-openid-configuration"
     client_id = "hopital-bas"
     client_secret_file = "/run/secrets/psc"         # or client_secret_variable = "PSC_SECRET"
+    is_directory_fed = true                         # false: only professionals who are stored already sign in
 """
 
 import tomllib
@@ -37,6 +38,7 @@ class ConfiguredProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     acr_values: tuple[str, ...] = ()
     is_acr_required: bool = False
     discovery_url: str = ""
+    is_directory_fed: bool = True
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +68,8 @@ def _settings(table: ConfiguredProvider, environment: Mapping[str, str]) -> Open
             raise Unprocessable(f"{table.name}: {address} must be https, or on this machine.")
     secret = _secret(table, environment)
     if table.name == NAME:
-        return pro_sante_connect(table.issuer, table.client_id, secret, table.discovery_url)
+        is_fed = table.is_directory_fed
+        return pro_sante_connect(table.issuer, table.client_id, secret, table.discovery_url, is_directory_fed=is_fed)
     return OpenIdSettings(
         name=table.name,
         display=table.display or table.name,

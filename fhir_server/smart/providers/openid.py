@@ -38,7 +38,7 @@ class OpenIdSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `name` is its place in our addresses, `display` what people read on the button. `discovery_url` "" is the issuer's
     usual one. `acr_values` is asked for; an id_token with another `acr` is refused, and one without when
-    `is_acr_required`.
+    `is_acr_required`. `is_directory_fed`: who signs in as a professional enters the directory with his places.
     """
 
     name: str
@@ -50,6 +50,7 @@ class OpenIdSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     acr_values: tuple[str, ...] = ()
     is_acr_required: bool = False
     discovery_url: str = ""
+    is_directory_fed: bool = False
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -17,7 +17,8 @@ def connect_provider(authorization: Authorization, settings: OpenIdSettings) -> 
     """Offer a provider on the sign-in page: Pro Santé Connect by its name for professionals, any other for patients."""
 
     async def recognise_professional(claims: dict[str, Any]) -> User:
-        return await _adopt(authorization, await professional_of(claims, authorization.outside))
+        fed = settings.is_directory_fed
+        return await _adopt(authorization, await professional_of(claims, authorization.outside, is_directory_fed=fed))
 
     async def recognise_patient(claims: dict[str, Any]) -> User:
         patient_of = authorization.outside.patient_of

@@ -13,8 +13,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import msgspec
 import pytest
 
+from fhir_server.access.grant import OPEN
+from fhir_server.commands.local import opened
+from fhir_server.directory import outside_of
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Runtime
+from fhir_server.settings import Settings
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.outside import Outside
 from fhir_server.smart.providers.openid import OpenIdSettings
@@ -105,6 +112,37 @@ async def test_a_professional_signs_in_with_pro_sante_connect(
     assert len([user for user in await authorization.users.list() if user.national_id]) == 1
     await authorization.users.disable(user.user_id)
     assert (await browser.get(await leave(browser))).status_code == 403
+
+
+@pytest.mark.spec("Pro Santé Connect: UserInfo mapped to Practitioner, PractitionerRole, Organization, profession")
+async def test_a_professional_enters_the_directory_with_his_first_sign_in(
+    browser: Any, authorization: Authorization, issuer: str, tmp_path: Path
+) -> None:
+    async with opened(Settings(data=str(tmp_path / "directory"))) as runtime:
+        authorization.connect(outside_of(runtime))
+        settings = pro_sante_connect(issuer, CLIENT, SECRET)
+        connect_provider(authorization, msgspec.structs.replace(settings, is_directory_fed=False))
+        assert "vous n’êtes pas dans l’annuaire" in (await browser.get(await leave(browser))).text
+        connect_provider(authorization, settings)
+        for _ in range(2):
+            assert (await browser.get(await leave(browser))).status_code == 303
+        (user,) = [user for user in await authorization.users.list() if user.national_id]
+        found = await stored(runtime)
+        assert [len(found[name]) for name in ("Practitioner", "Organization", "PractitionerRole")] == [1, 1, 1]
+        (practitioner,), (place,), (role,) = found["Practitioner"], found["Organization"], found["PractitionerRole"]
+        assert {one["meta"]["versionId"] for one in (practitioner, place, role)} == {"1"}
+        assert user.actor == f"Practitioner/{practitioner['id']}"
+        assert user.organizations == (f"Organization/{place['id']}", f"PractitionerRole/{role['id']}")
+        assert (user.profession, practitioner["name"][0]["family"]) == ("10", "MARTIN")
+
+
+async def stored(runtime: Runtime) -> dict[str, list[dict[str, Any]]]:
+    """The directory, by type."""
+    found = {}
+    for resource_type in ("Practitioner", "Organization", "PractitionerRole"):
+        answer = await dispatch(Request("search", OPEN, resource_type), runtime)
+        found[resource_type] = [entry["resource"] for entry in msgspec.json.decode(answer.content).get("entry", ())]
+    return found
 
 
 @pytest.mark.usefixtures("psc")
