@@ -61,6 +61,30 @@ def test_a_doctor_signs_in_with_pro_sante_connect_and_out_of_it(demo: Demo, prov
         assert browser.location == f"{demo.origin}/sign-in"
 
 
+def test_a_doctor_whom_nobody_knew_enters_the_directory_and_opens_nothing(demo: Demo, provider: str) -> None:
+    tell(provider, SubjectNameID="899700000995", given_name="Lou", family_name="NOUVEAU")
+    with Browser() as browser:
+        browser.open(f"{demo.origin}/sign-in/pro-sante-connect")
+        assert "Lou NOUVEAU" in browser.text
+        query = {
+            "response_type": "code",
+            "client_id": "carnet",
+            "redirect_uri": "http://127.0.0.1:1/callback",
+            "scope": "launch/patient patient/*.rs",
+            "aud": demo.base,
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            "code_challenge_method": "S256",
+        }
+        browser.open(str(httpx.URL(f"{demo.origin}/oauth/authorize", params=query)))
+        assert "Dominique" not in browser.text
+        assert not browser.page.xpath("//button[@name='chosen']")
+    headers = {"Authorization": f"Bearer {demo.guide['system_token']}"}
+    asked = {"practitioner.identifier": "https://rpps.esante.gouv.fr|99700000995", "_include": "*"}
+    found = httpx.get(f"{demo.base}/PractitionerRole", params=asked, headers=headers).json()
+    types = [entry["resource"]["resourceType"] for entry in found["entry"]]
+    assert sorted(types) == ["Organization", "Practitioner", "PractitionerRole"]
+
+
 def test_a_patient_is_recognised_by_her_traits(demo: Demo, provider: str) -> None:
     tell(provider, **DOMINIQUE)
     with Browser() as browser:

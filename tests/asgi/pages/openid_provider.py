@@ -7,6 +7,7 @@ port. `POST /fault` with a name makes every answer after it wrong in that way.
 
 import base64
 import os
+import re
 import secrets
 import sys
 import time
@@ -28,6 +29,7 @@ from werkzeug.serving import make_server
 PATH = "/auth/realms/esante-wallet"
 ISSUER = f"http://127.0.0.1:{sys.argv[1]}{PATH}"
 CLIENT, SECRET = "fhir server", "a secret:with colon"
+CALLBACK = re.compile(r"(https://record\.example|http://127\.0\.0\.1:\d+)/sign-in/[a-z-]+/callback", re.ASCII)
 KEYS = {name: RSAKey.generate_key(2048, {"kid": name}) for name in ("old", "new")}
 state: dict[str, Any] = {"fault": "", "key": "old", "codes": {}, "tokens": {}, "told": {}}
 USER_INFO = {
@@ -88,7 +90,7 @@ class Client:
         return " ".join(word for word in scope.split() if word in ("openid", "scope_all", "profile", "birth"))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri.startswith("https://record.example/sign-in/") and redirect_uri.endswith("/callback")
+        return CALLBACK.fullmatch(redirect_uri) is not None
 
     def check_client_secret(self, client_secret: str) -> bool:
         return secrets.compare_digest(client_secret, SECRET)
