@@ -31,7 +31,7 @@ def attachment(element: Element, context: Context) -> Json:
     if url and not url.startswith("#") and not re.search(r"\s", url):
         return compact(content | {"url": url})
     if text.strip():
-        return content | {"data": base64.b64encode(text.encode()).decode("ascii")}
+        return compact(content | {"data": base64.b64encode(text.encode()).decode("ascii")})
     return {}
 
 
@@ -59,11 +59,11 @@ def _base64(text: str, element: Element, context: Context) -> str | None:
     try:
         binascii.a2b_base64(data, strict_mode=True)
         return data
-    except binascii.Error:
+    except ValueError:
         pass
     try:
-        mended = base64.b64encode(binascii.a2b_base64(data + "==")).decode("ascii")
-    except binascii.Error:
+        mended = base64.b64encode(binascii.a2b_base64(data.encode("ascii", "ignore") + b"==")).decode("ascii")
+    except ValueError:
         mended = ""
     if mended:
         context.report("warning", "value", "A base64 file had characters or padding that are wrong: mended.", element)

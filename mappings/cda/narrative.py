@@ -157,6 +157,8 @@ class _Writer:
         opening = f"<{tag}{self._attributes(element, name)}"
         if tag in _VOID:
             self.parts.append(f"{opening}/>")
+            if tag == "br":
+                self.content(element, ())
             return
         self.parts.append(f"{opening}>")
         self.content(element, _ONLY_CHILDREN.get(name, ()))
@@ -244,6 +246,11 @@ class _Writer:
             else:
                 self.parts.append(escape(target, quote=False))
             self.parts.append("</a>")
+        self._words(element.text, ())
+        for node in element:
+            if node is not caption:
+                self._element(node)
+            self._words(node.tail, ())
 
 
 def _style(element: Element, styles: dict[str, str]) -> str:

@@ -94,7 +94,8 @@ def _tie_to_observation(resource: Json, kind: str, reference: Json, target: str)
 def _tie_back(resource: Json, element: Element, reference: Json, context: Context) -> None:
     """Write in the inner resource what it belongs to, when the owner has no element that could name it."""
     target = context.resources[reference["reference"]]
-    owner = context.reference_at(resource["resourceType"], element)
+    held = {"reference": f"urn:uuid:{resource['id']}"} if "id" in resource else None
+    owner = held or context.reference_at(resource["resourceType"], element)
     if target["resourceType"] == "MedicationRequest":
         target.setdefault("supportingInformation", []).append(owner)
     if target["resourceType"] != "Observation":

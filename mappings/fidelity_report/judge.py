@@ -41,6 +41,8 @@ class Judge:
     def judge(self, piece: Piece) -> Node:
         """Give the outcome of one piece."""
         if piece.kind == "narrative":
+            if piece.element.getparent() not in self._owners:
+                return self._node(piece, "lost", NO_RULE)
             missing = self._unsaid(plain_text(piece.element))
             outcome: Outcome = "unaccounted" if missing else "narrative"
             return self._node(piece, outcome, f"Not said: {missing}" if missing else "Composition.section.text")

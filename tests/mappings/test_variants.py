@@ -111,6 +111,31 @@ def test_a_body_without_section_makes_no_empty_array() -> None:
     assert "section" not in only(mappings.convert(samples.document(body)), "Composition")
 
 
+@pytest.mark.parametrize("words", ["é" * 8, "JVBERi0xLjQ\u200b"])
+def test_a_file_that_is_not_base64_is_no_crash(words: str) -> None:
+    text = f'<text mediaType="application/pdf" representation="B64">{words}</text>'
+    conversion = mappings.convert(samples.document(f"<component><nonXMLBody>{text}</nonXMLBody></component>"))
+    assert {issue.code for issue in conversion.issues} >= {"value"}
+
+
+@pytest.mark.parametrize("markup", ["<br>mot</br>", "<renderMultiMedia>mot<sub>x</sub></renderMultiMedia>"])
+def test_words_where_cda_has_none_are_kept(markup: str) -> None:
+    conversion = mappings.convert(samples.document(samples.section(markup)))
+    assert "mot" in only(conversion, "Composition")["section"][0]["text"]["div"]
+
+
+def test_an_act_in_one_that_is_another_act_s_file_points_to_the_file() -> None:
+    inner = observation("2.999.4", "").replace("entry>", "entryRelationship>")
+    act = (
+        '<entry><act classCode="ACT" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.35"/>'
+        '<reference typeCode="REFR">'
+        f'<externalDocument><id root="2.999.7"/></externalDocument></reference>{inner}</act></entry>'
+    )
+    conversion = converted(act)
+    (focus,) = only(conversion, "Observation")["focus"]
+    assert focus["reference"] in [entry["fullUrl"] for entry in conversion.bundle["entry"]]
+
+
 def test_a_document_about_two_patients_is_refused() -> None:
     with pytest.raises(CdaRefused) as caught:
         mappings.convert(samples.document(patient=samples.PATIENT * 2))
