@@ -20,13 +20,16 @@ from fhir_server.access.rows import (
     DOCUMENT_CLASS,
     DOCUMENT_TYPE,
     LABEL,
+    REPLACES,
     local_reference,
     reference_row,
     references_of,
 )
 from fhir_server.search.index_row import COMPARTMENT, REFERENCE, RELATION, TOKEN, IndexRow
 
-_ACCESS_PARAMETERS: Final = frozenset({ATTACHMENT, AUTHOR, DEPOSITOR, DOCUMENT, DOCUMENT_CLASS, DOCUMENT_TYPE, LABEL})
+_ACCESS_PARAMETERS: Final = frozenset(
+    {ATTACHMENT, AUTHOR, DEPOSITOR, DOCUMENT, DOCUMENT_CLASS, DOCUMENT_TYPE, LABEL, REPLACES}
+)
 _TAKEN_FROM_ALL: Final = frozenset({DOCUMENT, DOCUMENT_CLASS, DOCUMENT_TYPE, LABEL})
 _SUBJECTS: Final = {"Device": "patient", "Task": "for"}
 """Choice: types that R4 leaves out of the Patient compartment although they say whose they are."""
@@ -54,6 +57,7 @@ def access_rows(resource: dict[str, Any], depositor: str, inherited: Iterable[In
         rows.append(reference_row(DEPOSITOR, depositor))
     rows += [reference_row(DOCUMENT, reference) for reference in governors(resource)]
     rows += [reference_row(ATTACHMENT, reference) for reference in attachments(resource)]
+    rows += [reference_row(REPLACES, reference) for reference in replaced(resource)]
     rows += _relation_rows(resource, depositor) + _compartment_rows(resource)
     return list(dict.fromkeys((*rows, *inherited)))
 
@@ -139,6 +143,17 @@ def attachments(resource: dict[str, Any]) -> list[str]:
     urls = (content.get("attachment", {}).get("url") for content in resource.get("content", ()))
     found = dict.fromkeys(local_reference(url) for url in urls)
     return [reference for reference in found if reference.partition("/")[0] in ATTACHED_TYPES]
+
+
+def replaced(resource: dict[str, Any]) -> list[str]:
+    """Return the local references of the documents that a DocumentReference replaces."""
+    if resource.get("resourceType") != "DocumentReference":
+        return []
+    targets = [
+        relation.get("target") for relation in resource.get("relatesTo", ()) if relation.get("code") == "replaces"
+    ]
+    own = f"DocumentReference/{resource.get('id')}"
+    return [reference for reference in dict.fromkeys(_documents(targets)) if reference != own]
 
 
 def inherit(

@@ -38,6 +38,17 @@ def label_rows(resource: dict[str, Any]) -> list[IndexRow]:
     return [(TOKEN, LABEL, 0, VISIBILITY_SYSTEM, code) for code in sorted(codes & LABELS)]
 
 
+def with_label(resource: dict[str, Any], code: str) -> dict[str, Any]:
+    """Return a resource with one more visibility label, where its type carries them; itself when it has it already."""
+    if any(row[-1] == code for row in label_rows(resource)):
+        return resource
+    coding = {"system": VISIBILITY_SYSTEM, "code": code}
+    if resource.get("resourceType") == "DocumentReference":
+        return resource | {"securityLabel": [*resource.get("securityLabel", ()), {"coding": [coding]}]}
+    meta = resource.get("meta", {})
+    return resource | {"meta": {**meta, "security": [*meta.get("security", ()), coding]}}
+
+
 def labelled(code: str) -> Condition:
     """Return the condition that a resource, or what governs it, carries a visibility label."""
     return Compare(TOKEN, LABEL, (("system", "eq", VISIBILITY_SYSTEM), ("code", "eq", code)))

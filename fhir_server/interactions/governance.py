@@ -17,12 +17,13 @@ from fhir_server.access.extract import (
     inherit,
     is_access_row,
     kept_rows,
+    replaced,
 )
-from fhir_server.access.rows import ATTACHMENT, DOCUMENT, at_home, reference_row, refers_to
+from fhir_server.access.rows import ATTACHMENT, DOCUMENT, LABEL, REPLACES, at_home, reference_row, refers_to
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.resource import Version
 from fhir_server.search.extract import Extractor
-from fhir_server.search.index_row import REFERENCE, IndexRow
+from fhir_server.search.index_row import COMPARTMENT, REFERENCE, IndexRow
 from fhir_server.storage.store import Reader, Search, Transaction
 
 
@@ -100,7 +101,10 @@ async def reindex_governed(
         has_changed = after["resourceType"] == "DocumentReference"
     else:
         has_changed = _opening(indexing, before, depositor) != _opening(indexing, after, depositor)
-    return count + (await governed.reindex(reference) if has_changed else 0)
+        has_changed = has_changed or _is_superseded(before) != _is_superseded(after)
+    if not has_changed:
+        return count
+    return count + await governed.reindex(reference) + await governed.reindex_earlier(after)
 
 
 async def settle(transaction: Transaction, versions: Iterable[Version], indexing: Indexing = INDEXING) -> None:
@@ -131,7 +135,7 @@ async def claimed_by(reader: Reader, reference: str) -> list[str]:
 async def _remember_deleted(transaction: Transaction, reference: str, rows: Iterable[IndexRow]) -> None:
     """Note a deleted resource under each of its governors: searches, which find the others, do not show it."""
     for row in rows:
-        if row[0] == REFERENCE and row[1] == DOCUMENT:
+        if row[0] == REFERENCE and row[1] in (DOCUMENT, REPLACES):
             await transaction.put_record(f"{_DELETED} {row[3]}/{row[4]}", reference, b"")
 
 
@@ -141,8 +145,16 @@ def _may_be_governed(version: Version) -> bool:
     return b'"source"' in version.content and b"DocumentReference/" in version.content
 
 
+def _is_superseded(resource: dict[str, Any]) -> bool:
+    return resource["resourceType"] == "DocumentReference" and resource.get("status") == "superseded"
+
+
 def _opening(indexing: Indexing, resource: dict[str, Any], depositor: str) -> set[IndexRow]:
     return set(indexing.access_rows(resource, depositor))
+
+
+def _records(rows: Iterable[IndexRow]) -> set[IndexRow]:
+    return {row for row in rows if row[0] == COMPARTMENT}
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -187,6 +199,7 @@ class Governed(msgspec.Struct, frozen=True):
             claimants = await self._claimants(f"{resource_type}/{resource['id']}", depositor)
             rows = [*rows, *(reference_row(DOCUMENT, claimant) for claimant in claimants)]
             named += claimants
+        rows = [*rows, *await self._later_labels(own)]
         if not named or not depth:
             return list(dict.fromkeys(rows))
         governing = []
@@ -270,6 +283,46 @@ class Governed(msgspec.Struct, frozen=True):
             if current is not None and current.is_deleted and last is not None:
                 await self._index(last, is_deleted=True)
                 count += 1
+        return count
+
+    async def _later_labels(self, own: Own) -> set[IndexRow]:
+        """Return the labels of the documents that replace one, of those that replace these, and so on.
+
+        Choice: only of a superseded document, and from documents of the same patients: to name it hides it from nobody.
+        """
+        found, known, waiting = set[IndexRow](), set[str](), [own]
+        while waiting:
+            earlier = waiting.pop()
+            if not _is_superseded(earlier.resource):
+                continue
+            for reference in {*await self._replacing(f"DocumentReference/{earlier.resource['id']}")} - known:
+                known.add(reference)
+                later = await self.own(reference)
+                if later is not None and _records(later.rows) == _records(own.rows):
+                    found |= {row for row in later.rows if row[1] == LABEL}
+                    waiting.append(later)
+        return found
+
+    async def _replacing(self, reference: str) -> list[str]:
+        """Return the DocumentReferences that say they replace one; a deleted one goes on masking it."""
+        asked = Search("DocumentReference", condition=refers_to(REPLACES, [reference]), limit=_PAGE)
+        found = [version.reference for version in (await self.transaction.search(asked)).versions]
+        deleted = [name for name, _ in await self.transaction.records(f"{_DELETED} {reference}")]
+        return found + [name for name in deleted if name.startswith("DocumentReference/")]
+
+    async def reindex_earlier(self, resource: dict[str, Any]) -> int:
+        """Index again the documents that one replaces, those that these replaced, and what they govern."""
+        count, known, waiting = 0, set[str](), replaced(at_home(resource, self.indexing.base_urls))
+        while waiting:
+            reference = waiting.pop()
+            current = await self.transaction.read("DocumentReference", reference.partition("/")[2])
+            last = await last_content(self.transaction, reference)
+            if reference in known or current is None or last is None:
+                continue
+            known.add(reference)
+            await self._index(last, current.is_deleted)
+            count += 1 + await self.reindex(reference)
+            waiting += replaced(at_home(fhir_json.parse(last.content), self.indexing.base_urls))
         return count
 
     async def _index(self, version: Version, is_deleted: bool) -> None:

@@ -19,7 +19,7 @@ from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, Issu
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.canonicals.changes import CANONICAL_TYPES, note_change
 from fhir_server.interactions.governance import index_rows, kept_source, reindex_governed
-from fhir_server.interactions.labelling import check_labels
+from fhir_server.interactions.labelling import check_labels, take_labels
 from fhir_server.interactions.patching.formats import change_of
 from fhir_server.interactions.request import Request, Response, Runtime
 from fhir_server.interactions.subset import subset_asked
@@ -84,6 +84,9 @@ async def put(request: Request, transaction: Transaction, runtime: Runtime, draf
     if rule is not None:
         await rule(request, transaction, before)
     request = _in_secret(request)
+    if request.resource is not None and "relatesTo" in request.resource:
+        reference = f"{request.resource_type}/{draft.resource_id}"
+        request = await take_labels(request, transaction, runtime, before, reference)
     resource, version = _sealed(request, draft, before, instant(runtime))
     await check_labels(request, transaction, runtime, before, version)
     rows = await index_rows(transaction, resource, version.depositor, runtime.indexing)

@@ -25,7 +25,7 @@ from fhir_server.access.rule import Rule
 from fhir_server.commands.proving.cases import CASES, Case, Drawn, draw
 from fhir_server.commands.proving.leaks import Leak, first_leak, make_template, smallest, twins
 from fhir_server.commands.proving.records import COMMON
-from fhir_server.commands.proving.shapes import OBSERVATION, PATCH, PATCHED, TRAIL, draw_calls
+from fhir_server.commands.proving.shapes import OBSERVATION, PATCH, PATCHED, TRAIL, draw_calls, replacing
 from fhir_server.commands.proving.twins import Call, World
 from fhir_server.foundation import fhir_json
 from fhir_server.search.condition import ALWAYS, Condition
@@ -34,6 +34,7 @@ from fhir_server.storage.store import History, Include, Search, Store
 BY_NAME = {case.name: case for case in CASES}
 STRANGER = BY_NAME["a doctor, and the record of a patient he does not know"]
 NOT_YET = BY_NAME["a patient, and a document not yet visible to him"]
+MASKED = BY_NAME["a doctor of the care team, and a masked document"]
 DRAWN = Drawn((("718-7", 1, False), ("718-7", 2, True), ("2345-7", 3, False)), "718-7", 4)
 REQUESTS = 22
 
@@ -93,6 +94,7 @@ PROBES = (
     Call("PUT", "Observation", "identifier=urn:lab|h-document-result", **posted(OBSERVATION)),
     Call("PUT", "Observation", "identifier=urn:lab|no-such", **posted(OBSERVATION | {"id": "h-alone"})),
     Call("POST", "Observation", **posted(OBSERVATION, if_none_exist="identifier=urn:lab|h-document-result")),
+    Call("POST", "DocumentReference", **posted(replacing("h-document"))),
     EXPLAINED,
     TRAIL,
 )
@@ -112,7 +114,7 @@ UNTOLD = {
     "documents/sharing/relations.py": ON_WRITING,
 }
 """Call sites whose decision shows nothing to who asks, and why."""
-OF_PATIENT = ("interactions/explaining/question.py",)
+OTHER_CASES = {"interactions/explaining/question.py": NOT_YET, "interactions/labelling.py": MASKED}
 
 
 class Site(tuple[Path, int]):
@@ -180,7 +182,7 @@ def test_a_decision_that_is_forgotten_on_one_line_is_noticed(
     site: Site, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget_at(site, monkeypatch)
-    case = NOT_YET if str(site).partition(":")[0] in OF_PATIENT else STRANGER
+    case = OTHER_CASES.get(str(site).partition(":")[0], STRANGER)
     assert asyncio.run(leak_of(template, case, PROBES)) is not None
 
 

@@ -140,3 +140,90 @@ async def test_what_a_secret_connection_writes_is_labelled_in_the_bytes_too(writ
     with pytest.raises(FhirError):
         await dispatch(Request("read", parent, "DocumentReference", own["id"]), runtime)
     assert (await dispatch(Request("read", parent, "Patient", "1"), runtime)).status == 200
+
+
+def replacing(earlier: dict[str, Any], *labels: str, **elements: Any) -> dict[str, Any]:
+    target = {"reference": f"DocumentReference/{earlier['id']}"}
+    return document(*labels, relatesTo=[{"code": "replaces", "target": target}], **elements)
+
+
+async def post(runtime: Runtime, grant: Grant, resource: dict[str, Any]) -> dict[str, Any]:
+    body = {name: value for name, value in resource.items() if name != "id"}
+    response = await dispatch(Request("create", grant, "DocumentReference", content=fhir_json.format(body)), runtime)
+    return dict(msgspec.json.decode(response.content))
+
+
+@pytest.mark.parametrize("label", [MASKED, NOT_YET, SECRET])
+async def test_what_replaces_a_hidden_document_is_hidden_as_it_was(label: str, write: Write, runtime: Runtime) -> None:
+    own = await deposit(write, runtime, DOCTOR, label)
+    new = await post(runtime, DOCTOR, replacing(own))
+    assert await labels(runtime, new["id"]) == [label]
+    again = await post(runtime, DOCTOR, replacing(new, label))
+    assert await labels(runtime, again["id"]) == [label]
+    # A document that says later what it replaces is no way around it.
+    plain = await deposit(write, runtime, DOCTOR)
+    assert await write(DOCTOR, "update", {**replacing(again), "id": plain["id"]}) == 200
+    assert await labels(runtime, plain["id"]) == [label]
+
+
+async def test_what_the_patient_masked_stays_his_to_show_in_the_next_edition(write: Write, runtime: Runtime) -> None:
+    own = await deposit(write, runtime, DOCTOR)
+    assert await write(PATIENT, "update", own | {"securityLabel": [coded(MASKED)]}) == 200
+    new = await post(runtime, DOCTOR, replacing(own))
+    assert await labels(runtime, new["id"]) == [MASKED]
+    shown = {name: value for name, value in new.items() if name != "securityLabel"}
+    assert await write(COLLEAGUE, "read", new) == 404
+    assert await write(DOCTOR, "update", shown) == 403
+    assert await write(PATIENT, "update", shown) == 200
+    assert await write(COLLEAGUE, "read", new) == 200
+
+
+async def test_the_patient_says_himself_who_sees_what_he_replaces(write: Write, runtime: Runtime) -> None:
+    own = await deposit(write, runtime, PATIENT, MASKED)
+    assert await labels(runtime, (await post(runtime, PATIENT, replacing(own)))["id"]) == []
+
+
+async def test_a_document_that_the_caller_does_not_see_gives_no_label(write: Write, runtime: Runtime) -> None:
+    hidden = await deposit(write, runtime, LABORATORY, MASKED)
+    assert await labels(runtime, (await post(runtime, COLLEAGUE, replacing(hidden)))["id"]) == []
+
+
+async def test_masking_a_document_masks_the_editions_before_it(write: Write, runtime: Runtime) -> None:
+    first = await deposit(write, runtime, LABORATORY)
+    second = await post(runtime, LABORATORY, replacing(first))
+    third = await post(runtime, LABORATORY, replacing(second))
+    for old in (first, second):
+        stored = await runtime.store.read("DocumentReference", old["id"])
+        assert stored is not None
+        ended = {**msgspec.json.decode(stored.content), "status": "superseded"}
+        assert await write(LABORATORY, "update", ended) == 200
+        assert await write(COLLEAGUE, "read", old) == 200
+    part = {"resourceType": "Basic", "id": "p", "code": {"text": "part"}, "subject": {"reference": "Patient/1"}}
+    part["meta"] = {"source": f"DocumentReference/{first['id']}"}
+    assert await write(OPERATOR, "update", part) == 201
+    assert await write(COLLEAGUE, "read", part) == 200
+    masked = third | {"securityLabel": [coded(MASKED)]}
+    assert await write(PATIENT, "update", masked) == 200
+    for hidden in (first, second, third, part):
+        assert await write(COLLEAGUE, "read", hidden) == 404
+        assert await write(PATIENT, "read", hidden) == 200
+    # Its deletion shows nothing of what it masked; showing it shows all.
+    assert await write(LABORATORY, "delete", third) == 204
+    assert await write(COLLEAGUE, "read", first) == 404
+    assert await write(LABORATORY, "update", masked) == 201
+    assert await write(PATIENT, "update", third) == 200
+    for shown in (first, second, third, part):
+        assert await write(COLLEAGUE, "read", shown) == 200
+
+
+async def test_naming_a_document_hides_it_from_nobody(write: Write, runtime: Runtime) -> None:
+    await write(OPEN, "update", {"resourceType": "Patient", "id": "2"})
+    current = await deposit(write, runtime, LABORATORY)
+    await post(runtime, DOCTOR, replacing(current, MASKED))
+    assert await write(COLLEAGUE, "read", current) == 200
+    assert await write(LABORATORY, "update", current | {"status": "superseded"}) == 200
+    assert await write(COLLEAGUE, "read", current) == 404
+    other = await deposit(write, runtime, LABORATORY)
+    assert await write(LABORATORY, "update", other | {"status": "superseded"}) == 200
+    await post(runtime, DOCTOR, replacing(other, MASKED, subject={"reference": "Patient/2"}))
+    assert await write(COLLEAGUE, "read", other) == 200

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from fhir_server.access.directory import DIRECTORY_TYPES
 from fhir_server.access.grant import Grant
-from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, VISIBILITY_SYSTEM, label_rows, labelled
+from fhir_server.access.labels import HIDDEN_FROM_REPRESENTATIVES, labelled, with_label
 from fhir_server.access.rule import CREATE, UPDATE, Rule
 from fhir_server.search.condition import none_of
-from fhir_server.search.index_row import TOKEN
 
 _NOT_HIDDEN: Final = DIRECTORY_TYPES | {"CareTeam", "Consent", "Patient"}
 """Choice: the identity, and who cares for the patient, stay as they are: a label would take them from the parents."""
@@ -32,10 +31,4 @@ def label_secret(grant: Grant, resource: dict[str, Any]) -> dict[str, Any]:
     resource_type = resource.get("resourceType", "")
     if not grant.is_secret or grant.kind != "professional" or resource_type in _NOT_HIDDEN:
         return resource
-    if any(row[0] == TOKEN and row[-1] == HIDDEN_FROM_REPRESENTATIVES for row in label_rows(resource)):
-        return resource
-    coding = {"system": VISIBILITY_SYSTEM, "code": HIDDEN_FROM_REPRESENTATIVES}
-    if resource_type == "DocumentReference":
-        return resource | {"securityLabel": [*resource.get("securityLabel", ()), {"coding": [coding]}]}
-    meta = resource.get("meta", {})
-    return resource | {"meta": {**meta, "security": [*meta.get("security", ()), coding]}}
+    return with_label(resource, HIDDEN_FROM_REPRESENTATIVES)

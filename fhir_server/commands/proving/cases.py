@@ -146,6 +146,15 @@ def _amended(code: str, value: int) -> list[Resource]:
     return [observation("h-alone", "1", code, value, status="amended")]
 
 
+def _replaced(code: str, value: int) -> list[Resource]:
+    earlier = with_document("h-earlier", "1", code, value)
+    earlier[0] |= {"status": "superseded"}
+    own = with_document("h-document", "1", code, value, HIDDEN_FROM_PROFESSIONALS)
+    own[0] |= {"relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/h-earlier"}}]}
+    alone = observation("h-alone", "1", code, value, meta={"source": "DocumentReference/h-earlier"})
+    return [*earlier, *own, alone]
+
+
 _DENIED: Final = {"type": "deny"}
 _OF_HIS_TEAM: Final = care_team("h-team-2", "2", "Practitioner/doctor")
 
@@ -153,6 +162,7 @@ CASES: Final = (
     Case("a patient, and a document not yet visible to him", PATIENT, _labelled("INVISIBLE_PATIENT")),
     Case("a patient, and a stranger's record", PATIENT, _stranger),
     Case("a doctor of the care team, and a masked document", DOCTOR, _labelled("MASQUE_PS")),
+    Case("a doctor of the care team, and a masked document with the one it replaced", DOCTOR, _replaced),
     Case("a doctor, and the record of a patient he does not know", DOCTOR, _stranger),
     Case(
         "a doctor, and the record of a patient who blocked him",

@@ -27,7 +27,18 @@ TYPES: Final = (
     "Encounter",
     "AuditEvent",
 )
-NAMES: Final = ("h-document", "h-alone", "h-document-result", "v-document", "v-document-result", "v0", "none", "1", "2")
+NAMES: Final = (
+    "h-document",
+    "h-earlier",
+    "h-alone",
+    "h-document-result",
+    "v-document",
+    "v-document-result",
+    "v0",
+    "none",
+    "1",
+    "2",
+)
 
 ANY_TYPE: Final = (
     "",
@@ -265,6 +276,11 @@ def operation(random: Random) -> Call:
         ("Composition/v-pointing/$document", ""),
         ("Composition/h-document-composition/$document", ""),
         ("Composition/h-document-composition", ""),
+        ("DocumentReference/h-document/$to-cda", ""),
+        ("DocumentReference/v-document/$to-cda", ""),
+        ("DocumentReference/h-document/$fidelity", ""),
+        ("Patient/2/$validate", ""),
+        ("Patient/$record-status", "identifier=urn:oid:1.2.250.1.213.1.4.8|ins-1"),
         ("Patient/1/*", "_count=2&_total=accurate"),
         ("Patient/2/*", ""),
         ("metadata", "_elements=fhirVersion"),
@@ -295,6 +311,8 @@ def write(random: Random) -> Call:
         Call("POST", "Observation", body=fhir_json.format(OBSERVATION), headers=(("prefer", "return=minimal"),)),
         Call("POST", "Provenance", body=fhir_json.format(_provenance(name)), headers=(("if-none-exist", about),)),
         Call("POST", f"Observation/{name}/$meta-add", body=fhir_json.format(_TAGGED)),
+        Call("POST", "DocumentReference", body=fhir_json.format(replacing(name))),
+        Call("POST", "Patient", body=fhir_json.format(_SAME_PERSON)),
     )
     return random.choice(options)
 
@@ -308,6 +326,21 @@ def _provenance(name: str) -> dict[str, Any]:
     }
 
 
+def replacing(name: str) -> dict[str, Any]:
+    """Return a document that says it replaces one."""
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": "Patient/1"},
+        "relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{name}"}}],
+        "content": [{"attachment": {"url": f"Binary/{name}-binary"}}],
+    }
+
+
+_SAME_PERSON: Final = {
+    "resourceType": "Patient",
+    "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": "ins-2"}],
+}
 _TAGGED: Final = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "t"}]}}]}
 _ENTRY_METHODS: Final = frozenset({"GET", "DELETE"})
 
