@@ -4,7 +4,7 @@ Spec: http.html#capabilities, capabilitystatement.html
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -182,7 +182,7 @@ def _resource(
         "interaction": [{"code": code} for code in TYPE_INTERACTIONS],
         **ABILITIES,
     }
-    includes = [f"{resource_type}:{code}" for code in _references(resource_type, parameters)]
+    includes = [f"{resource_type}:{code}" for code in parameters.included(resource_type)]
     if includes:
         resource["searchInclude"] = ["*", *includes]
     if referring:
@@ -199,17 +199,15 @@ def _search_parameters(resource_type: str, parameters: Parameters) -> list[Eleme
     return [{"name": code, "definition": one.url, "type": one.type} for code, one in known]
 
 
-def _references(resource_type: str, parameters: Parameters) -> Iterable[str]:
-    known = sorted(parameters.of_type(resource_type).items())
-    return (code for code, one in known if one.type == "reference" and parameters.is_followed(resource_type, code))
-
-
 def _referring(parameters: Parameters) -> dict[str, list[str]]:
     """Return for each type the `Source:parameter` that can refer to it."""
     referring: dict[str, list[str]] = {}
     for source_type in sorted(RESOURCE_TYPES):
-        for code in _references(source_type, parameters):
+        for code in parameters.included(source_type):
             for target_type in parameters.targets(source_type, code):
+                # A canonical of anything names what has a URL.
+                if not parameters.is_followed(source_type, code) and "url" not in parameters.of_type(target_type):
+                    continue
                 referring.setdefault(target_type, []).append(f"{source_type}:{code}")
     return referring
 

@@ -12,6 +12,7 @@ from fhir_server.foundation.dates import microseconds
 from fhir_server.foundation.operation_outcome import Issue, outcome
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.bundle.envelope import bundle, outcome_entry, search_entry
+from fhir_server.interactions.gathering.canonical_includes import with_canonicals
 from fhir_server.interactions.gathering.contained import contained_page, shows_contained
 from fhir_server.interactions.gathering.explanation import EXPLAIN, asks_explanation, explanation
 from fhir_server.interactions.gathering.value_sets import with_value_sets
@@ -44,7 +45,9 @@ async def find(request: Request, reader: Reader, runtime: Runtime) -> tuple[Quer
     """Return what a search asked, and the page that answers it. Raises BadRequest, Forbidden."""
     query = parse(request.resource_type, request.parameters, runtime.parameters, request.is_lenient)
     asked = plan_search(request, await with_value_sets(request, reader, runtime, query), query)
-    return query, await (contained_page(reader, asked) if shows_contained(query) else reader.search(asked))
+    if shows_contained(query):
+        return query, await contained_page(reader, asked)
+    return query, await with_canonicals(request, reader, runtime, query, await reader.search(asked))
 
 
 def shown(page: Page) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from fhir_server.search.types import SEARCH_TYPES
 TYPED: Final = frozenset({*SEARCH_TYPES, "composite"})
 FOLLOWED: Final = ("Reference", "Resource", "Extension")
 """The data types that may name a resource of this server."""
+CANONICAL: Final = ("canonical", "uri")
+"""The data types that name a definition by its URL."""
 WHOLE: Final = frozenset({"_content", "_filter", "_list", "_text"})
 """Parameters that are asked of a resource as a whole: no expression says what they read."""
 LIST: Final = SearchParameter("_list", ("Resource",), "special", "http://hl7.org/fhir/SearchParameter/Resource-list")
@@ -42,6 +44,7 @@ class Parameters:
         self.evaluated = cache(self._evaluated)
         self.targets = cache(self._targets)
         self.is_followed = cache(self._is_followed)
+        self.is_canonical = cache(self._is_canonical)
 
     def of_type(self, resource_type: str) -> Mapping[str, SearchParameter]:
         """Return code -> parameter of a type ("" for all types), without those whose meaning is no row."""
@@ -64,12 +67,25 @@ class Parameters:
         return parameter
 
     def check_followed(self, resource_type: str, code: str) -> None:
-        """Raise BadRequest when a parameter cannot be followed to resources of this server by chain or include."""
-        parameter = self.named(resource_type, code)
-        if parameter.type != "reference":
-            raise BadRequest(f"{resource_type} {code} is no reference: it cannot be followed.", code)
+        """Raise BadRequest when a parameter cannot be followed to resources of this server by a chain."""
+        self.check_included(resource_type, code)
         if not self.is_followed(resource_type, code):
-            raise BadRequest(f"{resource_type} {code} refers by canonical URL, which is not followed here.", code)
+            raise BadRequest(
+                f"{resource_type} {code} refers by canonical URL, which includes follow, and chains do not.", code
+            )
+
+    def check_included(self, resource_type: str, code: str) -> None:
+        """Raise BadRequest when a parameter cannot be followed to resources of this server by an include."""
+        if self.named(resource_type, code).type != "reference":
+            raise BadRequest(f"{resource_type} {code} is no reference: it cannot be followed.", code)
+
+    def included(self, resource_type: str) -> Iterator[str]:
+        """Yield the codes of a type that includes follow, in alphabetical order."""
+        for code, parameter in sorted(self._of_type(resource_type).items()):
+            if parameter.type == "reference" and (
+                self.is_followed(resource_type, code) or self.is_canonical(resource_type, code)
+            ):
+                yield code
 
     def _evaluated(self, resource_type: str) -> tuple[SearchParameter, ...]:
         """Return the parameters of a type whose expressions are evaluated, being no paths."""
@@ -85,6 +101,14 @@ class Parameters:
         if parameter in self.evaluated(resource_type):
             return True
         return any(place.type_code in FOLLOWED for place in parameter_places(resource_type, parameter))
+
+    def _is_canonical(self, resource_type: str, code: str) -> bool:
+        """Say whether a reference parameter may name its target by URL."""
+        parameter = self._of_type(resource_type)[code]
+        is_reference = parameter.type == "reference"
+        return is_reference and any(
+            place.type_code in CANONICAL for place in parameter_places(resource_type, parameter)
+        )
 
     def _find(self, resource_type: str) -> Mapping[str, SearchParameter]:
         base = resource_type or "Resource"

@@ -112,13 +112,9 @@ class Planner(msgspec.Struct, frozen=True):
                 yield from planned(source_type, code, include)
 
     def _codes(self, source_type: str, code: str) -> tuple[str, ...]:
-        if code != ALL:
-            return (code,)
-        return tuple(
-            parameter.code
-            for parameter in self.parameters.of_type(source_type).values()
-            if parameter.type == "reference" and self.parameters.is_followed(source_type, parameter.code)
-        )
+        """Return what an include follows by type and id; canonicals are for who holds the page."""
+        codes = (code,) if code != ALL else self.parameters.included(source_type)
+        return tuple(code for code in codes if self.parameters.is_followed(source_type, code))
 
     def _forward(self, source_type: str, code: str, include: IncludeClause) -> Iterator[PlannedInclude]:
         targets = self.parameters.targets(source_type, code)

@@ -100,7 +100,7 @@ def _check_include(include: IncludeClause, resource_type: str, parameters: Param
             raise BadRequest(f"_include: {name!r} is no resource type of R4.", "_include")
     if include.parameter == ALL:
         return
-    parameters.check_followed(include.source_type, include.parameter)
+    parameters.check_included(include.source_type, include.parameter)
     targets = parameters.targets(include.source_type, include.parameter)
     if include.target_type and include.target_type not in targets:
         raise BadRequest(f"_include: {include.parameter} refers to {', '.join(targets)}.", "_include")

@@ -152,7 +152,7 @@ def test_lenient_handling_leaves_out_and_says_so() -> None:
         ("Observation", "code.name", "1", "no reference"),
         ("Observation", "subject:Medication.code", "1", "subject refers to Device, Group"),
         ("QuestionnaireResponse", "questionnaire.name", "x", "by canonical URL"),
-        ("QuestionnaireResponse", "_include", "QuestionnaireResponse:questionnaire", "by canonical URL"),
+        ("QuestionnaireResponse", "_include", "QuestionnaireResponse:status", "no reference"),
         ("Questionnaire", "_has:QuestionnaireResponse:questionnaire:status", "x", "by canonical URL"),
         ("Patient", "name", "a,,b", "between two commas"),
         ("Patient", "_count", "-1", "no whole number"),
