@@ -82,6 +82,7 @@ PROBES = (
     Call("GET", "Practitioner", "_has:Patient:general-practitioner:name=Durand"),
     Call("GET", "Practitioner", "_revinclude=Observation:performer"),
     Call("GET", "List", "_include=List:item"),
+    Call("GET", "Questionnaire", "_revinclude=QuestionnaireResponse:questionnaire"),
     Call("GET", "Practitioner", "_revinclude=Patient:general-practitioner&_include:iterate=Patient:*"),
     Call("GET", "Patient/1/$everything"),
     Call("GET", "Composition/h-document-composition/$document"),

@@ -16,6 +16,7 @@ from fhir_server.commands.proving.records import (
     POINTING,
     READS_MEASUREMENTS,
     Resource,
+    answers,
     block,
     care_team,
     mother,
@@ -105,6 +106,7 @@ def _stranger(code: str, value: int) -> list[Resource]:
         *with_document("h-document", "2", code, value),
         observation("h-alone", "2", code, value),
         care_team("h-team", "2", "Practitioner/other"),
+        answers("h-answers", "2"),
         {
             "resourceType": "Encounter",
             "id": "h-encounter",

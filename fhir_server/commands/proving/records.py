@@ -7,6 +7,7 @@ from fhir_server.access.relations.codes import RECORD_CONSENT_SYSTEM
 
 Resource = dict[str, Any]
 LOINC: Final = "http://loinc.org"
+FORM: Final = "http://example.org/Questionnaire/form"
 
 
 def observation(name: str, patient_id: str, code: str, value: int, **elements: Any) -> Resource:
@@ -80,6 +81,17 @@ def with_document(name: str, patient_id: str, code: str, value: int, label: str 
             "entry": [{"item": {"reference": f"DocumentReference/{name}"}}],
         },
     ]
+
+
+def answers(name: str, patient_id: str) -> Resource:
+    """Return the answers of a patient to the questionnaire of every world, which they name by URL."""
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "id": name,
+        "status": "completed",
+        "questionnaire": f"{FORM}|1",
+        "subject": {"reference": f"Patient/{patient_id}"},
+    }
 
 
 def patient(patient_id: str, name: str, **elements: Any) -> Resource:
@@ -181,6 +193,7 @@ COMMON: Final[list[Resource]] = [
         "name": "Ici",
         "position": {"latitude": 48.85, "longitude": 2.35},
     },
+    {"resourceType": "Questionnaire", "id": "form", "status": "active", "url": FORM, "version": "1"},
     patient("1", "Martin"),
     care_team("team", "1", "Practitioner/doctor"),
 ]

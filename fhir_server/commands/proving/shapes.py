@@ -139,6 +139,8 @@ CRITERIA: Final = {
     "CareTeam": ("participant=Practitioner/other", "patient=2", "subject.name=Durand"),
     "Binary": ("_id=h-document-binary", "_lastUpdated=gt2025"),
     "AuditEvent": ("entity=DocumentReference/h-document", "patient=2", "entity=Observation/{name}", "action=C"),
+    "Questionnaire": ("url=http://example.org/Questionnaire/form", "_id=form"),
+    "QuestionnaireResponse": ("questionnaire=http://example.org/Questionnaire/form", "patient=2", "status=completed"),
     "": ("_type=Observation,Patient,List", "_type=Practitioner&_has:Observation:performer:code={code}"),
 }
 INCLUDES: Final = {
@@ -172,6 +174,8 @@ INCLUDES: Final = {
         "_revinclude=Observation:subject&_include:iterate=Composition:entry",
     ),
     "Location": ("_revinclude=Encounter:location",),
+    "Questionnaire": ("_revinclude=QuestionnaireResponse:questionnaire", "_revinclude=QuestionnaireResponse:*"),
+    "QuestionnaireResponse": ("_include=QuestionnaireResponse:questionnaire",),
     "List": ("_include=List:item", "_include=List:item&_include:iterate=DocumentReference:author"),
 }
 SORTS: Final = {
