@@ -30,7 +30,7 @@ from fhir_server.settings import Settings, SettingsRefused
 from fhir_server.smart.authorization import Authorization, AuthorizationSettings
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.brands import default_brands, read_brands
-from fhir_server.smart.configuration import smart_configuration
+from fhir_server.smart.configuration import APPS_PATH, smart_configuration
 from fhir_server.smart.providers.configured import read_providers
 from fhir_server.smart.providers.upstream import connect_provider
 from fhir_server.smart.vihf import Assertions, Surroundings
@@ -165,7 +165,8 @@ def connect_providers(authorization: Authorization, settings: Settings) -> None:
 
 def oauth_uris_of(authorization: Authorization) -> tuple[tuple[str, str], ...]:
     """Return the endpoints that the CapabilityStatement tells. Spec: security.html."""
-    return tuple((name, authorization.url(f"/oauth/{name}")) for name in ("authorize", "token", "introspect", "revoke"))
+    names = ("authorize", "token", "introspect", "revoke", "register")
+    return (*((name, authorization.url(f"/oauth/{name}")) for name in names), ("manage", authorization.url(APPS_PATH)))
 
 
 async def grant_everyone(header: str) -> Grant:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from fhir_server.asgi.pages.browser import Browser
 from fhir_server.asgi.pages.forms import form_pairs, last_values, text_pairs
+from fhir_server.asgi.pages.record.access import ACCESS_PATH
 from fhir_server.asgi.pages.responses import page, redirect
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.configuration import APPROVALS_PATH, APPS_PATH, PASSKEYS_PATH, SECOND_FACTOR_PATH
@@ -23,7 +24,7 @@ from fhir_server.smart.sessions import Session
 
 _HOME = "/account"
 _REQUEST = "/oauth/authorize?"
-_OWN_PAGES = (_HOME, APPS_PATH, SECOND_FACTOR_PATH, APPROVALS_PATH, PASSKEYS_PATH)
+_OWN_PAGES = (_HOME, ACCESS_PATH, APPS_PATH, SECOND_FACTOR_PATH, APPROVALS_PATH, PASSKEYS_PATH)
 
 
 def sign_in_routes(authorization: Authorization) -> APIRouter:

@@ -465,3 +465,14 @@ async def test_a_sign_in_leads_nowhere_else(browser: Any) -> None:
         answer = await browser.submit(page, "/sign-in", login="pat", password="a good password", next=address)
         where = urlsplit(answer.headers["location"])
         assert (where.netloc, where.path, parse_qs(where.query)) == ("record.example", "/account", {}), address
+    for own in (
+        "/account/access",
+        "/account/apps",
+        "/account/second-factor",
+        "/account/passkeys",
+        "/account/approvals",
+    ):
+        answer = await browser.submit(
+            await browser.get("/sign-in", params={"next": own}), "/sign-in", login="pat", password="a good password"
+        )
+        assert answer.headers["location"] == f"https://record.example{own}"
