@@ -5,6 +5,7 @@ from typing import Any
 
 from pymongo import monitoring
 
+from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.mongodb.store import MongoStore
 
 QUESTIONS = ("find", "aggregate", "insert", "update", "delete", "findAndModify", "commitTransaction")
@@ -36,6 +37,22 @@ class Listened:
     def taken(self) -> list[Mapping[str, Any]]:
         commands, self._seen.commands = self._seen.commands, []
         return commands
+
+    @property
+    def scope(self) -> Scope:
+        """What the store asks with, to ask the engine itself."""
+        return self.store._open_parts.scope
+
+    async def plans(self) -> list[str]:
+        """How the engine runs each command since the last question, in its own words."""
+        database = self.scope.connection.database
+        names = ("aggregate", "pipeline", "find", "filter", "sort", "limit", "delete", "deletes", "update", "updates")
+        told = []
+        for command in (one for one in self.taken() if "commitTransaction" not in one):
+            asked: dict[str, Any] = {name: command[name] for name in names if name in command}
+            asked |= {"cursor": {}} if "aggregate" in asked else {}
+            told.append(str(await database.command("explain", asked, verbosity="executionStats")))
+        return told
 
     @property
     def count(self) -> int:

@@ -4,9 +4,12 @@ A listener of the driver sees every command, as a router of a sharded cluster wo
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fhir_server.foundation.operation_outcome import VersionConflict
@@ -14,6 +17,7 @@ from fhir_server.search.condition import ALWAYS, Condition, Contains, Exists, Id
 from fhir_server.search.index_row import DATE
 from fhir_server.storage.mongodb.explain import is_single_shard
 from fhir_server.storage.mongodb.fields import SHARED, shard_key
+from fhir_server.storage.mongodb.record import sweep
 from fhir_server.storage.mongodb.store import MongoStore
 from fhir_server.storage.store import History, Include, Search, Sort, Transaction
 from tests.storage.listening import Listened, Seen, shard_keys
@@ -185,6 +189,53 @@ async def test_a_create_with_its_trace_is_one_command_and_an_update_four(listene
     commands = [next(iter(command)) for command in listened.taken()]
     assert commands == ["find", "update", "insert", "commitTransaction"]
     assert await listened.store.journal_length() == 2
+
+
+async def test_the_entries_that_wait_are_found_without_a_look_at_all_resources(listened: Listened) -> None:
+    async def create(transaction: Transaction) -> None:
+        await transaction.put(version("Observation/traced"), [token("a")])
+        await transaction.journal(b"created")
+
+    await listened.store.transact(create)
+    listened.taken()
+    assert await listened.store.journal_length() == 1
+    await listened.store.transact(lambda transaction: transaction.journalled(10))
+    plans = [plan for plan in await listened.plans() if "resource'" in plan]
+    assert len(plans) == 2
+    for plan in plans:
+        assert "COLLSCAN" not in plan
+        assert "'totalDocsExamined': 1," in plan
+
+
+async def test_what_goes_through_a_whole_type_or_the_whole_store_walks_an_index(listened: Listened) -> None:
+    store = listened.store
+    for n in range(60):
+        await put(store, version(f"Group/{n}", minute=n), [token("a")])
+        await put(store, version(f"Group/{n}", 2, minute=n), [token("a")])
+    listened.taken()
+    for asked in (History("Group", limit=2, needs_total=False), History(limit=2, needs_total=False)):
+        page = await store.history(asked)
+        await store.history(msgspec.structs.replace(asked, cursor=page.cursor))
+    await store.listing(limit=3)
+    await sweep(listened.scope)
+    plans = await listened.plans()
+    assert len(plans) == 7
+    for plan in plans:
+        assert "COLLSCAN" not in plan
+        assert all(int(count) <= 8 for count in re.findall(r"'totalDocsExamined': (\d+)", plan)), plan
+
+
+async def test_claims_are_swept_once_no_transaction_can_hold_them(listened: Listened) -> None:
+    async def create(transaction: Transaction) -> None:
+        await transaction.read("Group", "claimed")
+        await transaction.put(version("Group/claimed"), [])
+
+    await listened.store.transact(create)
+    scope, claims = listened.scope, listened.scope.connection.claim
+    await sweep(scope)
+    assert await claims.count_documents({})
+    await sweep(msgspec.structs.replace(scope, clock=lambda: scope.clock() + timedelta(hours=2)))
+    assert not await claims.count_documents({})
 
 
 async def test_creates_at_once_share_commands_and_each_is_refused_by_itself(listened: Listened) -> None:

@@ -4,7 +4,10 @@ Choice: versions of one resource come by version number, others by instant, then
 Spec: http.html#history
 """
 
+from itertools import takewhile
 from typing import Any
+
+import msgspec
 
 from fhir_server.foundation.dates import microseconds
 from fhir_server.search.condition import ALWAYS
@@ -18,14 +21,22 @@ from fhir_server.storage.store import History, Page
 _SHOWN = {**SHOWN, "o": 1}
 
 
+class _Paging(msgspec.Struct, frozen=True):
+    """Where a page begins, as stages, and how many versions it takes to know whether there is another."""
+
+    after: list[Document]
+    limit: int
+
+
 async def history(scope: Scope, asked: History) -> Page:
     """Return one page; raises BadRequest for a cursor that is not of this history."""
     place = unseal(scope.secret, _purpose(asked), asked.cursor) if asked.cursor else None
     rows: list[Document] = []
     if asked.limit:
+        paging = _Paging(_after(asked, place), asked.limit + 1)
         order = {"v": -1} if asked.resource_id else {"u": -1, "o": -1, "v": -1}
-        ending = [*_after(asked, place), {"$sort": order}, {"$limit": asked.limit + 1}, {"$project": _SHOWN}]
-        rows = await _versions(scope, asked, ending)
+        ending: list[Document] = [{"$sort": order}, {"$limit": paging.limit}, {"$project": _SHOWN}]
+        rows = await _versions(scope, asked, ending, paging)
         rows.sort(key=lambda row: [row[name] for name in order], reverse=True)
     has_more = len(rows) > asked.limit
     rows = rows[: asked.limit]
@@ -42,16 +53,29 @@ async def _count(scope: Scope, asked: History) -> int:
     return sum(int(one["n"]) for one in counted)
 
 
-async def _versions(scope: Scope, asked: History, ending: list[Document]) -> list[Document]:
-    """Return what the ending keeps of all versions that are asked for."""
+async def _versions(
+    scope: Scope, asked: History, ending: list[Document], paging: _Paging | None = None
+) -> list[Document]:
+    """Return what the ending keeps of all versions that are asked for, or of those of one page."""
     current = matching(Printer(scope.now), asked.within, _named(asked, is_current=True))
     older: list[Document] = [{"$match": _named(asked, is_current=False)}]
     if asked.within != ALWAYS:
         governing = [*matching(Printer(scope.now), asked.within), {"$project": {"_id": 1}}]
         join = {"from": "resource", "localField": "k", "foreignField": "_id", "pipeline": governing, "as": "current"}
         older += [{"$lookup": join}, {"$match": {"current": {"$ne": []}}}]
+    if paging is not None:
+        by_version = bool(asked.resource_id)
+        # A resource has one current version: without `v`, an index has them in this order.
+        current = _paged(current, paging, {"v": -1} if by_version else {"u": -1, "o": -1})
+        older = _paged(older, paging, {"v": -1} if by_version else {"u": -1, "o": -1, "v": -1})
     connection = scope.connection
     return await scope.union((connection.resource, current), (connection.history, older), ending)
+
+
+def _paged(stages: list[Document], paging: _Paging, order: Document) -> list[Document]:
+    """Return the stages of one page: what others tell is looked up last, for no more versions than fill it."""
+    own = list(takewhile(lambda stage: "$match" in stage, stages))
+    return [*own, *paging.after, {"$sort": order}, *stages[len(own) :], {"$limit": paging.limit}]
 
 
 def _named(asked: History, is_current: bool) -> Document:

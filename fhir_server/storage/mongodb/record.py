@@ -13,10 +13,15 @@ from fhir_server.storage.mongodb.fields import Document
 from fhir_server.storage.mongodb.scope import Scope
 from fhir_server.storage.store import Kept
 
+CLAIMED_SECONDS: Final = 3600
+"""A claim says nothing once its transaction is over: see `writing.claims`."""
+
 _END: Final = "\0"
 _NEXT: Final = "\1"
+_HOLDING: Final[Document] = {"$match": {"j": {"$exists": True}, "j._id": {"$gt": 0}}}
+"""Every sequence is greater than 0: said so that the index answers, which existence alone does not ask."""
 _ENTRIES: Final[list[Document]] = [
-    {"$match": {"j": {"$exists": True}}},
+    _HOLDING,
     {"$project": {"j": 1}},
     {"$unwind": "$j"},
     {"$replaceWith": "$j"},
@@ -74,14 +79,16 @@ async def delete_record(scope: Scope, kind: str, key: str) -> bool:
 
 
 async def sweep(scope: Scope) -> None:
-    """Delete the records that expired."""
-    await scope.connection.record.delete_many({"e": {"$lte": scope.now}})
+    """Delete the records that expired, and the claims that no transaction can still hold."""
+    # The index holds those that expire: the type is said so that it is asked.
+    await scope.connection.record.delete_many({"e": {"$type": "long", "$lte": scope.now}})
+    await scope.connection.claim.delete_many({"u": {"$lte": scope.now - CLAIMED_SECONDS * 1_000_000}})
 
 
 async def journalled(scope: Scope, limit: int) -> list[tuple[int, bytes]]:
     """Return the oldest journal entries as (sequence, entry)."""
     oldest: list[Document] = [{"$sort": {"_id": 1}}, {"$limit": limit}]
-    held: list[Document] = [{"$match": {"j": {"$exists": True}}}, {"$sort": {"j._id": 1}}, {"$limit": limit}, *_ENTRIES]
+    held: list[Document] = [_HOLDING, {"$sort": {"j._id": 1}}, {"$limit": limit}, *_ENTRIES]
     found = await scope.union((scope.connection.journal, []), (scope.connection.resource, held), oldest)
     return sorted((one["_id"], one["b"]) for one in found)[:limit]
 
@@ -107,6 +114,7 @@ async def forget_journalled(scope: Scope, sequences: Sequence[int]) -> int:
 
 async def journal_length(scope: Scope) -> int:
     """Return how many entries the journal holds."""
-    inside = {"$unionWith": {"coll": "resource", "pipeline": _ENTRIES}}
-    counted = await scope.many(scope.connection.journal, [{"$project": {"_id": 1}}, inside, {"$count": "n"}])
-    return int(counted[0]["n"]) if counted else 0
+    alone = await scope.connection.journal.count_documents({"_id": {"$gt": 0}}, hint="_id_", session=scope.session)
+    size: Document = {"$group": {"_id": None, "n": {"$sum": {"$size": "$j"}}}}
+    held = await scope.many(scope.connection.resource, [_HOLDING, size])
+    return alone + (int(held[0]["n"]) if held else 0)

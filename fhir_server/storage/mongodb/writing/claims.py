@@ -21,8 +21,6 @@ from fhir_server.storage.rank import parts
 from fhir_server.storage.store import Search
 
 _IDENTIFYING: Final = ("1_identifier>", "1_masterIdentifier>", "6__document>", "6__attachment>")
-KEPT_SECONDS: Final = 3600
-"""A claim says nothing once its transaction is over; old ones are swept away."""
 
 
 def searched(search: Search) -> list[str]:
