@@ -5,7 +5,7 @@ https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -40,7 +40,6 @@ _DUPLICATE: Final = 11000
 _EXPIRED: Final = frozenset((50, 262))
 _DISK_FULL: Final = 14031
 _REFUSED_CREDENTIALS: Final = frozenset((13, 18))
-_TOO_LARGE: Final = frozenset((10334, 17419, 17420))
 
 _log: Final = logging.getLogger(__name__)
 
@@ -64,22 +63,40 @@ def refusal(error: Exception) -> FhirError:
 
 
 def _of_code(error: OperationFailure) -> FhirError:
-    if error.code in _TOO_LARGE:
-        return _too_large()
-    if error.code in _EXPIRED:
+    codes = {error.code, *(one.get("code") for one in _write_errors(error))}
+    for told, refuse in _REFUSALS:
+        if told & codes:
+            return refuse()
+    if _EXPIRED & codes:
         _log.warning("the database did not answer in time: code %s", error.code)
         return Unavailable("The database did not answer in time: try again later.")
     # The message itself may quote what was to be written.
-    _log.error("the database refused: code %s %s", error.code, (error.details or {}).get("codeName", ""))
-    if error.code == _DISK_FULL:
+    _log.error("the database refused: codes %s %s", sorted(map(str, codes)), (error.details or {}).get("codeName", ""))
+    if _DISK_FULL in codes:
         return Unavailable("The disk that holds the database is full: free some space, then try again.")
-    if error.code in _REFUSED_CREDENTIALS:
+    if _REFUSED_CREDENTIALS & codes:
         return Unavailable("The database refuses this server's user: check its name, password and roles.")
     return Unavailable("The database cannot answer now: try again later.")
 
 
 def _too_large() -> TooLarge:
     return TooLarge("The resource is larger than the database keeps in one piece, 16 MB with its index: split it up.")
+
+
+def _too_large_together() -> TooLarge:
+    return TooLarge("The transaction is larger than the database takes at once: send it in several smaller ones.")
+
+
+def _too_deep() -> TooCostly:
+    return TooCostly("The search is nested deeper than the database takes: ask in fewer steps.")
+
+
+_REFUSALS: Final[tuple[tuple[frozenset[int], Callable[[], FhirError]], ...]] = (
+    (frozenset((10334, 17419, 17420)), _too_large),
+    (frozenset((388,)), _too_large_together),
+    (frozenset((15,)), _too_deep),
+)
+"""What will be refused again, by the engine's codes: a resource, a transaction, a search that exceeds its bounds."""
 
 
 @contextmanager
