@@ -199,15 +199,19 @@ def fhirpath(
 def prove_access(
     seconds: Annotated[float, typer.Option(min=1, help="How long to look; hours are welcome.")] = 60,
     seed: Annotated[int, typer.Option(help="What is drawn at random follows from it: give it to see a run again.")] = 1,
+    store: Annotated[
+        str, typer.Option(help="Address of a MongoDB: the twins are databases of their own there, dropped at the end.")
+    ] = "",
 ) -> None:
     """Look for a request that tells what is hidden: twin servers that differ only in that must answer alike.
 
-    Ends with 1 and the smallest request that shows a leak when there is one. Your own store is not touched.
+    Ends with 1 and the smallest request that shows a leak when there is one. Your own store is not touched: the twins
+    are embedded stores in a temporary folder, or with --store mongodb://... databases named after yours.
     """
     from fhir_server.commands.proving import prove as verb
 
     with refusals_told():
-        raise typer.Exit(verb.run(verb.Search(seconds, seed), console))
+        raise typer.Exit(verb.run(verb.Search(seconds, seed, store), console))
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from fhir_server.commands.proving.twins import Call, World
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.search.match import Alone, match
+from fhir_server.storage.sqlite.store import SqliteStore
 from fhir_server.storage.store import Search
 from tests.access.test_matrix import CASES, NOW, relations
 from tests.access.world import ACTORS, grant_of, resource_of, subject_of
@@ -96,8 +97,7 @@ WRITES = record_consent(
 async def test_what_the_decision_does_not_reach_is_not_written(
     grant: Grant, common: list[dict[str, Any]], status: int, tmp_path: Path
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    world = World(tmp_path / "empty", tmp_path / "store")
+    world = World(lambda now: SqliteStore(tmp_path, now=now))
     await world.opened.open()
     await world.fill(list(enumerate([*COMMON, *common])))
     call = Call("POST", "Observation", body=fhir_json.format(OBSERVATION))

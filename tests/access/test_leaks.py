@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -23,13 +23,16 @@ from fhir_server.access import decision
 from fhir_server.access.grant import Grant
 from fhir_server.access.rule import Rule
 from fhir_server.commands.proving.cases import CASES, Case, Drawn, draw
-from fhir_server.commands.proving.leaks import Leak, first_leak, make_template, smallest, twins
+from fhir_server.commands.proving.leaks import Leak, first_leak, smallest, twins
 from fhir_server.commands.proving.records import COMMON
 from fhir_server.commands.proving.shapes import OBSERVATION, PATCH, PATCHED, TRAIL, draw_calls, replacing
+from fhir_server.commands.proving.sides import Databases, Folders, Sides, make_template
 from fhir_server.commands.proving.twins import Call, World
 from fhir_server.foundation import fhir_json
 from fhir_server.search.condition import ALWAYS, Condition
+from fhir_server.storage.sqlite.store import Options, SqliteStore
 from fhir_server.storage.store import History, Include, Search, Store
+from tests.storage.mongod import database_of
 
 BY_NAME = {case.name: case for case in CASES}
 STRANGER = BY_NAME["a doctor, and the record of a patient he does not know"]
@@ -40,15 +43,14 @@ REQUESTS = 22
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """An empty store, opened once."""
     folder = tmp_path_factory.mktemp("template")
-    asyncio.run(make_template(folder))
-    return folder
+    return asyncio.run(make_template(folder))
 
 
 async def leak_of(
-    template: Path, case: Case, calls: Iterable[Call], drawn: Drawn = DRAWN, **options: Any
+    template: Sides, case: Case, calls: Iterable[Call], drawn: Drawn = DRAWN, **options: Any
 ) -> Leak | None:
     async with twins(template, case, drawn, **options) as pair:
         return await first_leak(pair, case, calls)
@@ -57,11 +59,43 @@ async def leak_of(
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
-def test_nothing_tells_the_twins_apart(case: Case, template: Path, seed: int) -> None:
+def test_nothing_tells_the_twins_apart(case: Case, template: Folders, seed: int) -> None:
     random = Random(seed)
     drawn = draw(random)
     leak = asyncio.run(leak_of(template, case, draw_calls(random, REQUESTS), drawn))
     assert leak is None, str(leak)
+
+
+@pytest.fixture
+async def databases(tmp_path: Path) -> AsyncIterator[Databases]:
+    """Twin databases beside that of the test."""
+    made = Databases(database_of(tmp_path))
+    yield made
+    await made.drop()
+
+
+ON_MONGODB = (
+    STRANGER,
+    MASKED,
+    BY_NAME["a doctor of the care team, and a masked document with the one it replaced"],
+    BY_NAME["a doctor, and the record of a patient who blocked him"],
+    BY_NAME["an app that reads measurements, and a document"],
+)
+
+
+@pytest.mark.anyio
+async def test_nothing_tells_the_twins_apart_on_mongodb(databases: Databases) -> None:
+    """The decision is the same; what is printed from it is another language."""
+    for case in ON_MONGODB:
+        random = Random(f"{case.name}")
+        leak = await leak_of(databases, case, draw_calls(random, REQUESTS), draw(random))
+        assert leak is None, str(leak)
+
+
+@pytest.mark.anyio
+async def test_a_leak_is_noticed_on_mongodb(databases: Databases) -> None:
+    wrapped: Callable[[Store], Any] = Blind
+    assert await leak_of(databases, NOT_YET, PROBES[5:6], wrapped=wrapped) is not None
 
 
 def posted(resource: dict[str, Any], **headers: str) -> dict[str, Any]:
@@ -180,7 +214,7 @@ def test_every_line_that_asks_for_a_decision_is_known() -> None:
     "site", [site for site in SITES if str(site).partition(":")[0] not in UNTOLD], ids=lambda site: str(site)
 )
 def test_a_decision_that_is_forgotten_on_one_line_is_noticed(
-    site: Site, template: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, template: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget_at(site, monkeypatch)
     case = OTHER_CASES.get(str(site).partition(":")[0], STRANGER)
@@ -203,7 +237,7 @@ BY_NAME_ONLY = (
 
 
 @pytest.mark.parametrize("call", BY_NAME_ONLY, ids=str)
-def test_what_is_hidden_and_what_is_absent_cost_the_same_statements(call: Call, template: Path) -> None:
+def test_what_is_hidden_and_what_is_absent_cost_the_same_statements(call: Call, template: Folders) -> None:
     """No clock tells them apart either: the store is asked the same."""
     statements: list[str] = []
 
@@ -220,7 +254,9 @@ def test_what_is_hidden_and_what_is_absent_cost_the_same_statements(call: Call, 
         return [one for one in statements if one.lstrip().startswith(("SELECT", "WITH")) and "journal" not in one]
 
     async def ask(folder: Path) -> tuple[list[str], list[str]]:
-        world = World(template, folder / "world", recorder=statements.append)
+        template.copied(folder / "world")
+        options = Options(recorder=statements.append)
+        world = World(lambda now: SqliteStore(folder / "world", now=now, options=options))
         await world.opened.open()
         await world.fill(enumerate([*COMMON, *STRANGER.hide("718-7", 4)]))
         try:
@@ -259,7 +295,7 @@ def _open(include: Include) -> Include:
 
 
 @pytest.mark.parametrize("call", PROBES[:1] + PROBES[3:6] + PROBES[9:10], ids=str)
-def test_a_backend_that_forgets_the_decision_is_noticed(call: Call, template: Path) -> None:
+def test_a_backend_that_forgets_the_decision_is_noticed(call: Call, template: Folders) -> None:
     wrapped: Callable[[Store], Any] = Blind
     assert asyncio.run(leak_of(template, NOT_YET, [call], wrapped=wrapped)) is not None
 
@@ -280,7 +316,7 @@ FORGOTTEN = {
 
 
 @pytest.mark.parametrize("name", FORGOTTEN)
-def test_a_forgotten_rule_is_noticed(name: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_rule_is_noticed(name: str, template: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     def without(source: Callable[[Grant], Iterable[Rule]]) -> Callable[[Grant], Iterable[Rule]]:
         return lambda grant: [rule for rule in source(grant) if rule.reason != FORGOTTEN[name]]
 
@@ -292,7 +328,7 @@ def test_a_forgotten_rule_is_noticed(name: str, template: Path, monkeypatch: pyt
         decision.decide.cache_clear()
 
 
-def test_a_counter_example_is_made_small(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_counter_example_is_made_small(template: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     for site in SITES:
         if str(site).startswith("search/plan.py"):
             forget_at(site, monkeypatch)

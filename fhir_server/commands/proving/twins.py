@@ -4,12 +4,10 @@ They are called in this process, as an ASGI server would call them. Spec: http.h
 """
 
 import re
-import shutil
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,13 +18,13 @@ from fhir_server.access.scopes import parse_scopes
 from fhir_server.app import Deployment, runtime_of, search_parameters_of
 from fhir_server.asgi.server import Api, fhir_api
 from fhir_server.commands.proving.records import Resource
+from fhir_server.commands.proving.sides import Make
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.foundation import fhir_json
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request
 from fhir_server.interactions.trail import drain_all
 from fhir_server.settings import Settings
-from fhir_server.storage.sqlite.store import Options, SqliteStore
 from fhir_server.storage.store import Store
 
 ORIGIN: Final = "http://fhir.example.fr"
@@ -35,7 +33,11 @@ ASKED: Final = datetime(2026, 6, 1, tzinfo=UTC)
 FEEDER: Final = Grant("system", "Device/hospital", "hospital", parse_scopes("system/*.cruds"), is_operator=True)
 _PAGES: Final = 5
 _DRAWN = re.compile(r"new-\d{8}")
+NUMBERED: Final = re.compile(r"drawn-\d+")
+"""A drawn id as answers are compared: by the order in which it shows."""
+
 _CURSOR = re.compile(r"(?<=_cursor=)[\w-]+")
+_ORDER = re.compile(r"\b\d{19}\b", re.ASCII)
 _NEXT = re.compile(r'"relation":"next","url":"([^"]*)"')
 
 
@@ -66,20 +68,12 @@ class Answer(msgspec.Struct, frozen=True):
 class World:
     """One server with its clock, its ids and its store, filled through the interactions themselves.
 
-    `template` is an empty store that was opened once: cursors are sealed with a secret of the store, and twins must
-    have the same one. `wrapped` may put something before the store.
+    `make` gives its store, which must be empty (see `sides`); `wrapped` may put something before it.
     """
 
-    def __init__(
-        self,
-        template: Path,
-        folder: Path,
-        wrapped: Callable[[Store], Store] = lambda store: store,
-        recorder: Callable[[str], None] | None = None,
-    ) -> None:
-        shutil.copytree(template, folder)
+    def __init__(self, make: Make, wrapped: Callable[[Store], Store] = lambda store: store) -> None:
         self.instant = STARTED
-        self.opened = SqliteStore(folder, now=lambda: self.instant, options=Options(recorder=recorder))
+        self.opened = make(lambda: self.instant)
         self._grant = FEEDER
         ids = count()
         deployment = Deployment(Settings(), ORIGIN)
@@ -160,5 +154,6 @@ def _normal(answer: Answer) -> Answer:
 
 
 def _place(cursor: str) -> str:
-    """Return what a cursor says, without its seal."""
-    return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[12:].decode("latin-1")
+    """Return what a cursor says, without its seal, and without the order of creation that MongoDB drew by its clock."""
+    said = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[12:].decode("latin-1")
+    return _ORDER.sub("order", said)
