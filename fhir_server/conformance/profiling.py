@@ -28,5 +28,6 @@ def profiling_of(
     profiling = Profiling(canonicals.resolve, terminology.contains, terminology.validate_in_system)
     profiling.demanded = demanded
     profiling.refuses_unknown = refuses_unknown
+    profiling.guides = lambda: map(canonicals.read, canonicals.members("ImplementationGuide"))
     canonicals.subscribe(profiling.forget)
     return profiling

@@ -76,7 +76,8 @@ def _judge(given: Given, request: Request, runtime: Runtime) -> list[Issue]:
     except FhirError as refusal:
         issues, is_of_type = list(refusal.issues), not isinstance(refusal, BadRequest)
     if profiling is not None and is_of_type:
-        issues = profiling.judge(resource, given.profiles, request.language)
+        asked = (*given.profiles, *profiling.of_guides(str(resource.get("resourceType"))))
+        issues = profiling.judge(resource, asked, request.language)
         unknown = profiling.unknown(given.profiles)
         issues = [issue for issue in issues if issue.message_id != "profile-unknown" or not _is_about(issue, unknown)]
         issues += [unknown_profile(one, resource["resourceType"], request.language) for one in unknown]

@@ -17,6 +17,9 @@ PATIENT: dict[str, Any] = {
     ],
 }
 TRUE = [
+    "0.power(0) = 1",
+    "(2.5 ~ 2).not() and 2.5 ~ 3",
+    "(2.5 'mg' ~ 2 'mg').not()",
     "('a' | 'b' | 'c').sort(-$this) = ('c' | 'b' | 'a')",
     "name.sort(family, given.first()).use = ('usual' | 'official' | 'maiden')",
     "name.sort(-family).use = ('usual' | 'maiden' | 'official')",
@@ -63,6 +66,7 @@ TRUE = [
     "(1 year).toString() = '1 year' and 1 'a'.toString() = '1 \\'a\\''",
 ]
 EMPTY = [
+    "0.power(-1)",
     "{} = 1",
     "1 'kg' = 1 's'",
     "1 'kg' < 1 's'",

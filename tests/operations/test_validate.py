@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.access.grant import Grant, Scope
 from fhir_server.foundation.operation_outcome import BadRequest, Forbidden, NotFound
+from fhir_server.interactions.canonicals.profiling import Profiling
 from fhir_server.interactions.request import Response, Runtime
 from tests.operations.conftest import Ask, asked, parameters, parsed, patient
 
@@ -75,3 +77,25 @@ async def test_validate_asks_the_decision(runtime: Runtime) -> None:
     for mode in ("update", "delete"):
         with pytest.raises(Forbidden):
             await asked(runtime, "$validate", "Patient/1", patient("1"), grant=reader, parameters=(("mode", mode),))
+
+
+@pytest.mark.spec("implementationguide-definitions.html#ImplementationGuide.global")
+async def test_validate_asks_what_a_guide_demands_of_every_resource(runtime: Runtime) -> None:
+    url = "http://example.org/StructureDefinition/named"
+    named = {
+        "resourceType": "StructureDefinition",
+        "url": url,
+        "type": "Patient",
+        "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"path": "Patient.name", "min": 1}]},
+    }
+    guide: dict[str, Any] = {"status": "active", "global": [{"type": "Patient", "profile": url}]}
+    profiling = Profiling(lambda canonical, kind: named if canonical == url else None)
+    profiling.guides = lambda: [guide]
+    knowing = replace(runtime, profiling=profiling)
+    assert ("error", "required") in issues(await asked(knowing, "$validate", "Patient", patient("1")))
+    assert profiling.wanted(patient("1")) == ()
+    guide["status"] = "retired"
+    profiling.forget([])
+    assert ("error", "required") not in issues(await asked(knowing, "$validate", "Patient", patient("1")))

@@ -102,7 +102,10 @@ def _power(value: Any, argument: Items) -> Items:
     number = _decimal(value, "power")
     if exponent is None:
         return EMPTY
-    found = EXACT.power(number, _decimal(exponent, "power"))
+    raised = _decimal(exponent, "power")
+    found = EXACT.power(number, raised) if raised else Decimal(1)
+    if not found.is_finite():  # Zero has no negative power.
+        return EMPTY
     if isinstance(value, int) and isinstance(exponent, int) and exponent >= 0:
         return bounded(int(found), value) if found.adjusted() < _MAX_DIGITS else EMPTY
     return [found]

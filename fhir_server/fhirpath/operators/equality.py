@@ -5,7 +5,7 @@ Spec: https://hl7.org/fhirpath/N1/#equality, https://hl7.org/fhirpath/N1/#equiva
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from fhir_server.fhirpath.context import Frame, Items
@@ -141,7 +141,7 @@ def _same_rounded(one: Decimal, other: Decimal) -> bool:
     if max(one.adjusted(), other.adjusted()) > 18:
         return one == other
     step = Decimal(1).scaleb(-min(quantity.decimals(one), quantity.decimals(other), 9))
-    return one.quantize(step) == other.quantize(step)
+    return one.quantize(step, ROUND_HALF_UP) == other.quantize(step, ROUND_HALF_UP)
 
 
 def _pairs(left: Sequence[Any], right: Sequence[Any], is_pair: Callable[[Any, Any], bool]) -> bool:

@@ -3,7 +3,7 @@
 Spec: https://hl7.org/fhirpath/N1/#quantity, https://hl7.org/fhirpath/N1/#time-valued-quantities
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -134,7 +134,7 @@ def is_equivalent(left: Quantity, right: Quantity) -> bool:
     step = Decimal(1).scaleb(-precise)
     if max(left.value.adjusted(), moved.adjusted()) + precise > 26:
         return left.value == moved
-    return left.value.quantize(step) == moved.quantize(step)
+    return left.value.quantize(step, ROUND_HALF_UP) == moved.quantize(step, ROUND_HALF_UP)
 
 
 def decimals(value: Decimal) -> int:

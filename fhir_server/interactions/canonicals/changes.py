@@ -11,7 +11,16 @@ import msgspec
 from fhir_server.storage.store import Reader, Transaction
 
 CANONICAL_TYPES: Final = frozenset(
-    {"CodeSystem", "ConceptMap", "NamingSystem", "Questionnaire", "SearchParameter", "StructureDefinition", "ValueSet"}
+    {
+        "CodeSystem",
+        "ConceptMap",
+        "ImplementationGuide",
+        "NamingSystem",
+        "Questionnaire",
+        "SearchParameter",
+        "StructureDefinition",
+        "ValueSet",
+    }
 )
 """The types whose resources take effect on others: they validate, translate, are searched by."""
 _KIND: Final = "canonicals"

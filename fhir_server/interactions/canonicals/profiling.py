@@ -4,15 +4,17 @@ Spec: resource.html#Meta.profile, profiling.html, validation.html
 
 Choice: a profile that a resource names itself counts when its definition is here; when it is not, the resource is
 accepted or refused as the setting says. One that the server demands is never waived: without its definition nothing
-of the type is accepted. What a Bundle holds is judged when the Bundle itself names a profile.
+of the type is accepted. What an ImplementationGuide demands globally is told by `$validate` and refuses no write: the
+settings say which guides the server follows. What a Bundle holds is judged when the Bundle itself names a profile.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from fhir_server.fhirpath import Node
 from fhir_server.foundation.canonical_index import Member
 from fhir_server.foundation.operation_outcome import Issue, Unprocessable
+from fhir_server.validation.profiles.definitions.guides import global_profiles
 from fhir_server.validation.profiles.definitions.reflection import element_definition, is_in_slice
 from fhir_server.validation.profiles.definitions.snapshot import Resolve
 from fhir_server.validation.profiles.profile import Profiles, is_core
@@ -22,6 +24,8 @@ from fhir_server.validation.profiles.validate import validate_profiles
 from fhir_server.validation.texts import say
 
 Resource = Mapping[str, Any]
+Guides = Callable[[], Iterable[Resource]]
+"""Return the ImplementationGuides that are here."""
 
 
 class Profiling:
@@ -30,14 +34,23 @@ class Profiling:
     def __init__(self, resolve: Resolve, codes: Codes | None = None, concepts: Concepts | None = None) -> None:
         self.demanded: Mapping[str, str] = {}
         self.refuses_unknown = False
+        self.guides: Guides = tuple
         self._resolve = resolve
         self._codes = codes
         self._concepts = concepts
         self._profiles = Profiles(resolve)
+        self._global: Mapping[str, tuple[str, ...]] | None = None
 
     def forget(self, members: Collection[Member]) -> None:
         """Compile anew what was compiled by definitions, some of which changed."""
         self._profiles = Profiles(self._resolve)
+        self._global = None
+
+    def of_guides(self, resource_type: str) -> tuple[str, ...]:
+        """Return the profiles that the ImplementationGuides here ask of every resource of a type."""
+        if self._global is None:
+            self._global = global_profiles(self.guides())
+        return self._global.get(resource_type, ())
 
     def wanted(self, resource: Resource) -> tuple[str, ...]:
         """Return the profiles that a resource names or that are demanded of its type, mostly none."""

@@ -18,7 +18,6 @@ from fhir_server.validation.profiles.place import Place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
 
-UCUM: Final = "http://unitsofmeasure.org"
 URI_IDENTIFIERS: Final = "urn:ietf:rfc:3986"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -67,11 +66,13 @@ def _check_concept(place: Place, system: str, code: str, run: Run) -> None:
 
 
 def check_quantity(place: Place, run: Run) -> None:
-    """Check that the coded unit is one of UCUM, when it says so."""
+    """Check that the coded unit is one of its system: UCUM, or another whose codes are known here."""
     system, code = place.value.get("system"), place.value.get("code")
-    if isinstance(system, str) and not is_absolute(system):
+    if not isinstance(system, str):
+        return
+    if not is_absolute(system):
         run.add("system-relative", Place(system, place, "system", "system"), system)
-    elif system == UCUM and isinstance(code, str):
+    elif isinstance(code, str):
         _check_concept(place._replace(value={"code": code}), system, code, run)
 
 
@@ -98,6 +99,12 @@ def check_reference(place: Place, run: Run) -> None:
             run.add("reference-type", Place(kind, place, "type", "type"), kind, found)
 
 
+def _check_said(place: Place, allowed: frozenset[str], run: Run) -> None:
+    said = place.value.get("type")
+    if isinstance(said, str) and said.removeprefix(CORE) not in allowed:
+        run.add("reference-leads", Place(said, place, "type", "type"), said, ", ".join(sorted(allowed)))
+
+
 def targets_check(element: Element) -> Check | None:
     """Return the check of what an element may lead to, where only the target itself tells; None when to anything."""
     allowed = element.targets
@@ -106,6 +113,7 @@ def targets_check(element: Element) -> Check | None:
     shown = ", ".join(sorted(allowed))
 
     def check_target(place: Place, run: Run) -> None:
+        _check_said(place, allowed, run)
         reference = place.value.get("reference")
         # The structure has checked those whose text names the type.
         if isinstance(reference, str) and reference.startswith(("#", "urn:")) and reference != "#":

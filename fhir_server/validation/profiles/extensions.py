@@ -8,6 +8,7 @@ from typing import Final
 from fhir_server import fhirpath
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import RESOURCE_TYPES
+from fhir_server.validation.profiles.definitions.cross_version import is_of_a_version, other_element
 from fhir_server.validation.profiles.definitions.extension import Extension
 from fhir_server.validation.profiles.place import Place, items, node_of, resource_place
 from fhir_server.validation.profiles.run import Run
@@ -18,13 +19,21 @@ _CANONICAL: Final = frozenset({"CanonicalResource", "MetadataResource"})
 def check_extension(place: Place, run: Run) -> None:
     """Check one extension of a resource or of a value; those within an extension are their definition's affair."""
     url = place.value.get("url")
-    if not isinstance(url, str) or ":" not in url:
+    if not isinstance(url, str):
+        return
+    if ":" not in url:
+        if not is_within_extension(place):
+            run.add("extension-relative", Place(url, place, "url", "url"), url)
         return
     known = run.environment.profiles.extension(url)
-    is_modifier = place.name == "modifierExtension"
     if known is None:
-        run.add("modifier-unknown" if is_modifier else "extension-unknown", place, url)
-        return
+        _check_unknown(place, url, run)
+    else:
+        _check_known(place, known, run)
+
+
+def _check_known(place: Place, known: Extension, run: Run) -> None:
+    url, is_modifier = known.url, place.name == "modifierExtension"
     if known.is_modifier is not is_modifier:
         run.add("extension-modifier" if known.is_modifier else "extension-plain", place, url)
     if known.is_judged and place.parent is not None and not _stands_in(place.parent, known):
@@ -34,7 +43,29 @@ def check_extension(place: Place, run: Run) -> None:
         name = part.value.get("url")
         if isinstance(name, str) and ":" not in name and name not in known.parts:
             run.add("extension-part", part, url, name, ", ".join(sorted(known.parts)))
-    run.environment.profiles.check_place(place, url, run)
+    run.environment.profiles.check_place(place, str(place.value["url"]), run)
+
+
+def _check_unknown(place: Place, url: str, run: Run) -> None:
+    """Check an extension without a definition here: of one for an element of another version much is known."""
+    is_modifier = place.name == "modifierExtension"
+    element = other_element(url)
+    if element is None:
+        if is_of_a_version(url):
+            run.add("extension-version", place, url)
+        else:
+            run.add("modifier-unknown" if is_modifier else "extension-unknown", place, url)
+        return
+    if element.is_modifier is not None and element.is_modifier is not is_modifier:
+        run.add("extension-modifier" if element.is_modifier else "extension-plain", place, url)
+    if element.places and place.parent is not None and element.places.isdisjoint(names_of(place.parent)):
+        run.add("extension-context", place, url, ", ".join(sorted(element.places)))
+    run.add("extension-unknown", place, url)
+
+
+def is_within_extension(place: Place) -> bool:
+    """Tell whether an extension is a part of another one, whose definition gives it a short name."""
+    return place.parent is not None and place.parent.key in ("extension", "modifierExtension")
 
 
 def _check_context(place: Place, known: Extension, run: Run) -> None:
@@ -81,8 +112,10 @@ def names_of(place: Place) -> set[str]:
     steps, here = [place.name], place.parent
     while here is not None:
         above = node_of(here).type
-        if "." not in above.class_name and above.class_name:
-            path = ".".join(reversed(steps))
+        path = ".".join(reversed(steps))
+        if "." in above.class_name:
+            names.add(f"{above.class_name}.{path}")  # Such as ValueSet.compose.include.code below compose.exclude.
+        elif above.class_name:
             for ancestor in above.ancestors:
                 names |= {f"{ancestor.rpartition('.')[2]}.{path}", f"{ancestor.rpartition('.')[2]}.{path}[x]"}
         if here.value.__class__ is dict and "resourceType" in here.value:

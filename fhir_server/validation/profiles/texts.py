@@ -142,6 +142,20 @@ TEXTS: Final[Mapping[str, Text]] = {
         "The rule {0} could not be checked: {1}",
         "La règle {0} n'a pas pu être vérifiée : {1}",
     ),
+    "extension-relative": Text(
+        "error",
+        "invalid",
+        "The extension {0} is relative: write the absolute URL of its definition.",
+        "L'extension {0} est relative : écrivez l'URL absolu de sa définition.",
+    ),
+    "extension-version": Text(
+        "error",
+        "invalid",
+        "The extension {0} stands for no element of another version of FHIR: write version and path, such as "
+        "http://hl7.org/fhir/5.0/StructureDefinition/extension-Patient.name; for R4, use the element itself.",
+        "L'extension {0} ne représente aucun élément d'une autre version de FHIR : écrivez version et chemin, tel "
+        "http://hl7.org/fhir/5.0/StructureDefinition/extension-Patient.name ; pour R4, utilisez l'élément même.",
+    ),
     "extension-unknown": Text(
         "information",
         "not-found",
@@ -149,8 +163,8 @@ TEXTS: Final[Mapping[str, Text]] = {
         "L'extension {0} est inconnue ici et n'a pas pu être vérifiée.",
     ),
     "modifier-unknown": Text(
-        "warning",
-        "not-found",
+        "error",
+        "not-supported",
         "The modifier extension {0} is not known here, and may change the meaning: add the package that defines it.",
         "L'extension modificatrice {0} est inconnue ici et peut changer le sens : ajoutez le paquet qui la définit.",
     ),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Check = Callable[..., list[tuple[str, str, str]]]
 Made = Callable[..., dict[str, Any]]
 
@@ -62,6 +64,31 @@ def test_full_urls_are_there_and_absolute(check: Check, made: Made) -> None:
     assert ("error", "bundle-full-url-relative", "Bundle.entry[1].fullUrl") in check(bundle, made("p", "Bundle"))
     del bundle["entry"][1]["fullUrl"]
     assert ("error", "bundle-full-url", "Bundle.entry[1].fullUrl") in check(bundle, made("p", "Bundle"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "is_needed"),
+    [
+        ("searchset", {}, True),
+        ("collection", {}, True),
+        ("collection", {"id": None}, False),
+        ("collection", {"subject": {"reference": "urn:uuid:1"}}, False),
+        ("transaction", {}, False),
+    ],
+)
+def test_relative_references_need_a_full_url(
+    check: Check, made: Made, kind: str, changes: dict[str, Any], is_needed: bool
+) -> None:
+    about = {
+        "resourceType": "Basic",
+        "id": "1",
+        "code": {"text": "x"},
+        "subject": {"reference": "Patient/1"},
+        **changes,
+    }
+    held = {key: value for key, value in about.items() if value is not None}
+    found = check({"resourceType": "Bundle", "type": kind, "entry": [{"resource": held}]}, made("p", "Bundle"))
+    assert (("error", "bundle-full-url", "Bundle.entry[0].fullUrl") in found) is is_needed
 
 
 def test_a_document_starts_with_its_composition(check: Check, made: Made) -> None:

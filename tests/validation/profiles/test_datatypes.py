@@ -24,6 +24,11 @@ def observation(**elements: Any) -> Resource:
     ("resource", "message_id", "expression"),
     [
         ({**BASIC, "subject": {"reference": "Patient/1", "type": "Group"}}, "reference-type", "Basic.subject.type"),
+        (
+            observation(encounter={"type": "Group", "display": "x"}),
+            "reference-leads",
+            "Observation.encounter.type",
+        ),
         ({**BASIC, "subject": {"reference": "Patient /1"}}, "reference-form", "Basic.subject.reference"),
         (
             observation(contained=[GROUP], encounter={"reference": "#g"}),

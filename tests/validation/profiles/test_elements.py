@@ -219,3 +219,22 @@ def test_a_type_may_name_one_element_of_a_profile(check: Check, made: Made) -> N
     assert ("error", "slice-closed", "Composition.section[0]") in check(
         {**composition, "section": [other]}, document, library
     )
+
+
+@pytest.mark.spec("validation.html")
+def test_profiles_judge_what_can_be_read(check: Check, made: Made) -> None:
+    profile = made(
+        "p",
+        "Patient",
+        {"path": "Patient.birthDate", "min": 1},
+        {"path": "Patient.gender", "min": 1},
+        {"path": "Patient.name.family", "fixedString": "B"},
+    )
+    resource = {"resourceType": "Patient", "birthDate": 1970, "name": [5, {"family": "A"}], "colour": "x"}
+    assert check(resource, profile) == [
+        ("error", "primitive", "Patient.birthDate"),
+        ("error", "no-object", "Patient.name[0]"),
+        ("error", "unknown-element", "Patient.colour"),
+        ("error", "fixed", "Patient.name[1].family"),
+        ("error", "minimum", "Patient.gender"),
+    ]

@@ -58,7 +58,7 @@ def test_a_modifier_is_written_as_one(check: Check, made: Made) -> None:
 def test_an_unknown_extension_is_said(check: Check, made: Made) -> None:
     assert check(patient(made), made("p", "Patient")) == [("information", "extension-unknown", "Patient.extension[0]")]
     assert check(patient(made, key="modifierExtension"), made("p", "Patient")) == [
-        ("warning", "modifier-unknown", "Patient.modifierExtension[0]")
+        ("error", "modifier-unknown", "Patient.modifierExtension[0]")
     ]
 
 
@@ -77,3 +77,44 @@ def test_a_context_may_be_a_path_from_the_resource(check: Check, made: Made) -> 
     context = [{"type": "fhirpath", "expression": "Patient.name.where(use = 'usual')"}]
     found = check(resource, made("p", "Patient"), extension(made) | {"context": context})
     assert found == [("error", "extension-context", "Patient.name[0].extension[0]")]
+
+
+OTHER = "http://hl7.org/fhir/{}/StructureDefinition/extension-{}"
+SAID = ("information", "extension-unknown")
+
+
+@pytest.mark.spec("versions.html#extensions")
+@pytest.mark.parametrize(
+    ("key", "version", "path", "wanted"),
+    [
+        ("extension", "5.0", "Patient.hobby", SAID),
+        ("extension", "5.0", "Patient.name", SAID),
+        ("modifierExtension", "1.0", "Patient.animal", SAID),
+        ("extension", "1.0", "Patient.animal", ("error", "extension-modifier")),
+        ("modifierExtension", "5.0", "Patient.photo", ("error", "extension-plain")),
+        ("extension", "5.0", "Observation.trigger", ("error", "extension-context")),
+        ("extension", "4.0", "Patient.name", ("error", "extension-version")),
+        ("extension", "9.9", "Patient.name", ("error", "extension-version")),
+        ("extension", "5.0", "name", ("error", "extension-version")),
+    ],
+)
+def test_an_element_of_another_version(
+    check: Check, made: Made, key: str, version: str, path: str, wanted: tuple[str, str]
+) -> None:
+    resource = {"resourceType": "Patient", key: [{"url": OTHER.format(version, path), "valueString": "x"}]}
+    found = check(resource, made("p", "Patient"))
+    assert (*wanted, f"Patient.{key}[0]") in found
+    assert all(row[0] != "error" for row in found) == (wanted[0] != "error")
+
+
+def test_an_element_of_another_version_below_a_shared_definition(check: Check, made: Made) -> None:
+    url = OTHER.format("5.0", "ValueSet.compose.include.filter.op")
+    rule = {"property": "concept", "value": "a", "_op": {"extension": [{"url": url, "valueCode": "child-of"}]}}
+    compose = {"include": [{"system": "http://x.org/s"}], "exclude": [{"system": "http://x.org/s", "filter": [rule]}]}
+    resource = {"resourceType": "ValueSet", "status": "draft", "compose": compose}
+    assert [row for row in check(resource, made("p", "ValueSet")) if row[0] == "error"] == []
+
+
+def test_an_extension_says_where_it_is_defined(check: Check, made: Made) -> None:
+    resource = {"resourceType": "Patient", "extension": [{"url": "rel", "valueString": "x"}]}
+    assert check(resource, made("p", "Patient")) == [("error", "extension-relative", "Patient.extension[0].url")]

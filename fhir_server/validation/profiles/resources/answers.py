@@ -105,7 +105,7 @@ def _value_set(canonical: str, questionnaire: Mapping[str, Any]) -> ValueSetName
     if not canonical.startswith("#"):
         return canonical
     contained = questionnaire.get("contained", ())
-    return next((one for one in contained if one.get("id") == canonical[1:]), canonical)
+    return next((one for one in contained if one and one.get("id") == canonical[1:]), canonical)
 
 
 def _check_value_set(value: Place, value_set: ValueSetName, run: Run) -> None:

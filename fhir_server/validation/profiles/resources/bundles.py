@@ -11,6 +11,8 @@ from fhir_server.validation.profiles.place import Place, items
 from fhir_server.validation.profiles.run import Run
 
 _FIRST: Final = {"document": "Composition", "message": "MessageHeader"}
+_NAMED: Final = frozenset({"searchset", "history", "collection", "message"})
+"""Types whose entries have a full URL, except for what an operation made and nobody identifies."""
 _CLOSED: Final = frozenset({"document", "transaction", "batch", "message"})
 
 
@@ -62,7 +64,7 @@ def _check_links(bundle: Place, run: Run) -> None:
 def _check_full_url(entry: Place, kind: str, run: Run) -> None:
     resource, full_url = entry.value.get("resource"), entry.value.get("fullUrl")
     if full_url is None:
-        if kind == "document" and resource is not None:
+        if (kind == "document" and resource is not None) or (kind in _NAMED and _is_unresolvable(entry)):
             run.add("bundle-full-url", Place(None, entry, "fullUrl", "fullUrl"), kind)
         return
     place = Place(full_url, entry, "fullUrl", "fullUrl")
@@ -72,6 +74,13 @@ def _check_full_url(entry: Place, kind: str, run: Run) -> None:
         tail = f"/{resource['resourceType']}/{resource.get('id', '')}"
         if parse_reference(full_url).target_type and not full_url.endswith(tail):
             run.add("bundle-full-url-id", place, full_url, tail)
+
+
+def _is_unresolvable(entry: Place) -> bool:
+    """Tell whether an identified resource has relative references, which only a full URL makes whole."""
+    resource = entry.value.get("resource")
+    is_identified = isinstance(resource, dict) and "id" in resource
+    return is_identified and any(":" not in one.value and one.value[:1] != "#" for one in _references(entry))
 
 
 def _references(place: Place) -> Iterator[Place]:
