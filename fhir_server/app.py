@@ -16,7 +16,7 @@ from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.matrix.load import parse_matrix
 from fhir_server.asgi.pages import pages
 from fhir_server.asgi.server import Api, App, fhir_api
-from fhir_server.asgi.soap import Face, GrantOfAssertion, soap_app
+from fhir_server.asgi.soap import PATHS, Face, GrantOfAssertion, soap_app
 from fhir_server.conformance.canonicals import Canonicals
 from fhir_server.conformance.profiling import profiling_of
 from fhir_server.conformance.publish import own_parameters, publish
@@ -219,7 +219,9 @@ def beside_fhir(deployment: Deployment, runtime: Runtime, authorization: Authori
     grant_of: GrantOfAssertion = grant_every_message
     if authorization is not None:
         store, outside = runtime.store, authorization.outside
-        grant_of = Assertions(Surroundings(store, outside, patient_id_of(runtime), now)).grant
+        addresses = (deployment.origin, *(f"{deployment.origin}{path}" for path in PATHS))
+        audiences = frozenset((*addresses, f"urn:oid:{settings.xds_repository}"))
+        grant_of = Assertions(Surroundings(store, outside, patient_id_of(runtime), now, audiences)).grant
     face = Face(runtime, grant_of, settings.xds_repository, deployment.origin, deployment.base_url)
     return soap_app(face, people)
 

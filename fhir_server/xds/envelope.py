@@ -39,12 +39,17 @@ def parse_envelope(content: bytes, action: str = "") -> Envelope:
         raise SenderFault("The body of the envelope must hold one element.")
     blocks = list(header) if header is not None else []
     for block in blocks:
-        known = block.tag == SECURITY or str(block.tag).startswith(ADDRESSING)
+        known = block.tag == SECURITY or str(block.tag).startswith(ADDRESSING) or not _is_for_us(block)
         if block.get(f"{SOAP}mustUnderstand") in ("true", "1") and not known:
             raise SenderFault(f"The header {etree.QName(block).localname} is not understood here.", "MustUnderstand")
     security = next((block for block in blocks if block.tag == SECURITY), None)
     assertion = next(security.iterchildren(ASSERTION), None) if security is not None else None
     return Envelope(_text(blocks, "Action") or action, _text(blocks, "MessageID"), body[0], assertion)
+
+
+def _is_for_us(block: Element) -> bool:
+    """Say whether a header block is meant for who answers, and not for somebody on the way (soap12-part1, 2.2)."""
+    return block.get(f"{SOAP}role", "").rpartition("/")[2] in ("", "next", "ultimateReceiver")
 
 
 def _text(blocks: list[Element], name: str) -> str:

@@ -5,6 +5,7 @@ Spec: https://profiles.ihe.net/ITI/TF/Volume2/ITI-41.html
 
 import base64
 import binascii
+from urllib.parse import unquote
 from uuid import UUID
 
 from fhir_server.foundation.dates import format_instant
@@ -48,7 +49,7 @@ def content_of(document: Element, call: Call) -> bytes:
     """Return the bytes of a Document: the MIME part that it includes, or its own base64."""
     include = document.find(XOP_INCLUDE)
     if include is not None:
-        content_id = include.get("href", "").removeprefix("cid:")
+        content_id = unquote(include.get("href", "").removeprefix("cid:"))
         content = call.attachments.get(content_id)
         if content is None:
             text = f"The MIME part {content_id[:80]} of the document {document.get('id', '')} is not in the message."

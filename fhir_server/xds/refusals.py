@@ -68,8 +68,9 @@ async def answered(transaction: Callable[[Call], Awaitable[Reply]], call: Call) 
 
 def errors_of(refusal: FhirError) -> Iterable[RegistryError]:
     """Return the errors that a refusal of FHIR stands for."""
-    code = next((code for kind, code in _CODES if isinstance(refusal, kind)), "XDSRegistryError")
+    general = next((code for kind, code in _CODES if isinstance(refusal, kind)), "XDSRegistryError")
     for issue in refusal.issues:
+        code = issue.details if issue.details.startswith(("XDS", "Unresolved")) else general
         yield RegistryError(code, issue.diagnostics, ", ".join(issue.expression))
 
 

@@ -16,7 +16,7 @@ from mappings.xds import hl7v2, stored_query
 from mappings.xds.ebrim import MetadataRefused, RegistryObject, format_object
 from mappings.xds.stored_query import DOCUMENT, StoredQuery, document_searches, package_searches, parse_query
 from mappings.xds.submission_set import LIST_TYPES
-from mappings.xds.vocabulary import DOCUMENT_AUTHOR, QUERY, RIM
+from mappings.xds.vocabulary import DOCUMENT_AUTHOR, QUERY, RIM, SUBMISSION_AUTHOR
 
 SUBMISSION_SET: Final = "$XDSSubmissionSet"
 FOLDER: Final = "$XDSFolder"
@@ -51,14 +51,18 @@ def _patient(query: StoredQuery, name: str) -> tuple[str, str]:
 async def _find_documents(query: StoredQuery, view: View) -> list[RegistryObject]:
     patient = _patient(query, f"{DOCUMENT}PatientId")
     searches = [(patient, *criteria) for criteria in document_searches(query)]
-    authors = query.uses(f"{DOCUMENT}AuthorPerson")
     objects = view.objects(await view.search("DocumentReference", searches))
-    return [one for one in objects if all(_is_by(one, values) for values in authors)]
+    return _by_author(objects, query.uses(f"{DOCUMENT}AuthorPerson"))
+
+
+def _by_author(objects: list[RegistryObject], uses: list[tuple[str, ...]]) -> list[RegistryObject]:
+    return [one for one in objects if all(_is_by(one, patterns) for patterns in uses)]
 
 
 def _is_by(entry: RegistryObject, patterns: tuple[str, ...]) -> bool:
     """Say whether an author is written as one of the patterns, where % stands for any text (SQL LIKE)."""
-    persons = [text for one in entry.classified(DOCUMENT_AUTHOR) for text in one.slots.get("authorPerson", ())]
+    authors = [*entry.classified(DOCUMENT_AUTHOR), *entry.classified(SUBMISSION_AUTHOR)]
+    persons = [text for one in authors for text in one.slots.get("authorPerson", ())]
     return any(_is_like(person, pattern) for person in persons for pattern in patterns)
 
 
@@ -93,7 +97,8 @@ async def _find_folders(query: StoredQuery, view: View) -> list[RegistryObject]:
 async def _find_packages(query: StoredQuery, view: View, prefix: str) -> list[RegistryObject]:
     patient = _patient(query, f"{prefix}PatientId")
     searches = [(patient, *criteria) for criteria in package_searches(query, prefix, KINDS[prefix])]
-    return view.objects(await view.search("List", searches))
+    objects = view.objects(await view.search("List", searches))
+    return _by_author(objects, query.uses(f"{prefix}AuthorPerson"))
 
 
 async def _get_all(query: StoredQuery, view: View) -> list[RegistryObject]:

@@ -4,7 +4,7 @@ Source: IHE ITI-18, 3.18.4.1.2 (stored queries, coding of values).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,8 +70,10 @@ def parse_query(request: Element) -> StoredQuery:
         literals = [(value.text or "").strip() for value in slot.iter(f"{RIM}Value")]
         slots.append((name, tuple(one for literal in literals for one in _values(literal, name))))
     option = next((one for one in request if one.tag.endswith("}ResponseOption")), None)
-    is_leaf = option is None or option.get("returnType", "LeafClass") != "ObjectRef"
-    return StoredQuery(query.get("id", ""), tuple(slots), is_leaf)
+    wanted = option.get("returnType", "LeafClass") if option is not None else "LeafClass"
+    if wanted not in ("LeafClass", "ObjectRef"):
+        raise MetadataRefused(f"returnType is '{wanted[:40]}': LeafClass or ObjectRef.", code="XDSRegistryError")
+    return StoredQuery(query.get("id", ""), tuple(slots), wanted == "LeafClass")
 
 
 def _values(literal: str, name: str) -> list[str]:
@@ -104,7 +106,15 @@ _TIMES: Final[Mapping[str, str]] = {
     "ServiceStartTime": "period-start",
     "ServiceStopTime": "period-end",
 }
+METADATA_LEVEL: Final = "$MetadataLevel"
 DOCUMENT: Final = "$XDSDocumentEntry"
+_PACKAGE_SLOTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "submissionset": (
+        *("PatientId", "Status", "SourceId", "AuthorPerson", "ContentType"),
+        *("SubmissionTimeFrom", "SubmissionTimeTo"),
+    ),
+    "folder": ("PatientId", "Status", "CodeList", "LastUpdateTimeFrom", "LastUpdateTimeTo"),
+}
 KNOWN_DOCUMENT_SLOTS: Final = frozenset(
     (
         *(f"{DOCUMENT}{name}" for name in ("PatientId", "Status", "AuthorPerson", "Type", "ReferenceIdList")),
@@ -119,10 +129,7 @@ def document_searches(query: StoredQuery) -> list[Criteria]:
 
     Raises MetadataRefused for an unknown parameter, a missing status, or a value that cannot be read.
     """
-    for name, _ in query.slots:
-        if name not in KNOWN_DOCUMENT_SLOTS:
-            text = f"{name} is no parameter of this stored query."
-            raise MetadataRefused(text, name, "XDSRegistryError")
+    _refuse_unknown(query, KNOWN_DOCUMENT_SLOTS)
     types = query.values(f"{DOCUMENT}Type")
     if types and STABLE not in types:
         return []
@@ -134,8 +141,17 @@ def document_searches(query: StoredQuery) -> list[Criteria]:
     return [(*common, *status) for status in _statuses(query, f"{DOCUMENT}Status")]
 
 
+def _refuse_unknown(query: StoredQuery, known: Collection[str]) -> None:
+    """Refuse a parameter that would be left unread: the answer would hold more than was asked."""
+    for name, _ in query.slots:
+        if name not in known and name != METADATA_LEVEL:
+            text = f"{name} is no parameter of this stored query."
+            raise MetadataRefused(text, name, "XDSRegistryError")
+
+
 def package_searches(query: StoredQuery, prefix: str, kind: str) -> list[Criteria]:
-    """Give the List searches of FindSubmissionSets or FindFolders, without the patient."""
+    """Give the List searches of FindSubmissionSets or FindFolders, without the patient and the author."""
+    _refuse_unknown(query, [f"{prefix}{name}" for name in _PACKAGE_SLOTS[kind]])
     kinds = {"ContentType": "designationType", "CodeList": "designationType"}
     common: list[tuple[str, str]] = [("code", f"https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes|{kind}")]
     common += _coded(query, prefix, kinds)

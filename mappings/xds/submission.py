@@ -79,8 +79,26 @@ def parse_submission(request: Element) -> Submission:
         tuple(one for one in packages if is_folder(one)),
         tuple(one for one in objects if one.kind == "Association"),
     )
+    _refuse_loose_associations(submission)
     _refuse_strangers(submission)
     return submission
+
+
+def _refuse_loose_associations(submission: Submission) -> None:
+    """Refuse associations of an unknown meaning, or that begin at nothing of this submission: none is dropped."""
+    packages = {one.object_id for one in (submission.submission_set, *submission.folders)}
+    entries = {one.object_id for one in submission.entries}
+    for one in submission.associations:
+        if one.association_type == HAS_MEMBER:
+            begins = one.source in packages
+        elif one.association_type in (*RELATIONS.values(), TRANSFORMS_AND_REPLACES):
+            begins = one.source in entries
+        else:
+            text = f"The association {one.association_type[:80]} has no meaning in a submission here."
+            raise MetadataRefused(text, one.object_id)
+        if not begins:
+            text = f"The association {one.object_id} begins at {one.source[:80]}, which this submission does not hold."
+            raise MetadataRefused(text, one.object_id)
 
 
 def _refuse_twins(objects: list[RegistryObject]) -> None:

@@ -4,6 +4,7 @@ Spec: https://profiles.ihe.net/ITI/TF/Volume2 (ITI-18, ITI-41, ITI-43, ITI-57)
 """
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from tests.xds.messages import (
     objects_xml,
     provide_xml,
     query_xml,
+    related,
     retrieve_xml,
+    slot_xml,
 )
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +32,11 @@ pytestmark = pytest.mark.anyio
 UNIQUE_ID = "1.2.250.1.999.42.1"
 UUID = "urn:uuid:7d3b1d5e-94e5-4d4f-9f40-6f62d57a4d01"
 RPLC = "urn:ihe:iti:2007:AssociationType:RPLC"
+PATIENT_SLOTS = "".join(
+    slot_xml(f"$XDS{kind}{name}", value)
+    for kind in ("SubmissionSet", "Folder")
+    for name, value in (("PatientId", f"'{PATIENT_ID}'"), ("Status", f"('{APPROVED}')"))
+)
 ANY_STATUS = f"('{APPROVED}','urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated','{ARCHIVED}')"
 
 
@@ -271,6 +279,16 @@ BAD: dict[str, tuple[str, dict[str, bytes] | None, str]] = {
         PARTS,
         "UnresolvedReferenceException",
     ),
+    "an association of no meaning": (
+        provide_xml(Document(UNIQUE_ID), set_id="1", associations=association_xml("urn:x", "Document01", UUID)),
+        PARTS,
+        "XDSRegistryMetadataError",
+    ),
+    "an association that begins elsewhere": (
+        provide_xml(Document(UNIQUE_ID), set_id="1", associations=association_xml(RPLC, UUID, "Document01")),
+        PARTS,
+        "XDSRegistryMetadataError",
+    ),
     "no submission set": (
         PROVIDED.replace("a54d6aa5-d40d-43f9-88c5-b4633d873bdd", "00000000-0000-0000-0000-000000000000"),
         PARTS,
@@ -307,10 +325,13 @@ async def test_a_unique_id_is_used_once(xds: Xds) -> None:
 async def test_a_document_cannot_be_replaced_twice(xds: Xds) -> None:
     await xds.provide(Document(UNIQUE_ID, entry_id=UUID))
     association = association_xml(RPLC, "Document01", UUID)
-    for number, status in ((2, "Success"), (3, "Failure")):
+    for number, codes in ((2, []), (3, ["XDSRegistryDeprecatedDocumentError"])):
         newer = Document(f"1.2.250.1.999.42.{number}", content=b"%%PDF %d" % number)
         answer = await xds.provide(newer, set_id=f"1.2.250.1.999.43.{number}", associations=association)
-        assert status_of(answer) == status, etree.tostring(answer)
+        assert errors_of(answer) == codes, etree.tostring(answer)
+    appended = association_xml("urn:ihe:iti:2007:AssociationType:APND", "Document01", UUID)
+    answer = await xds.provide(Document("1.2.250.1.999.42.4"), set_id="1.2.250.1.999.43.4", associations=appended)
+    assert errors_of(answer) == ["XDSRegistryDeprecatedDocumentError"]
 
 
 MESSAGES: dict[str, tuple[str, bytes, int, str]] = {
@@ -398,3 +419,74 @@ async def test_what_is_published_over_fhir_is_found_and_retrieved_over_xds(xds: 
     assert slots["size"] == [str(len(content))]
     retrieved = await xds.send("/xds/repository", envelope(retrieve_xml("1.2.250.1.999.42.9"), RETRIEVE))
     assert content in retrieved.content
+
+
+VARIANTS: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
+    "boundary without quotes": lambda kind, body: (kind.replace('"MIME_boundary_7"', "MIME_boundary_7"), body),
+    "no start": lambda kind, body: (kind.replace('start="<root@test>"; ', ""), body),
+    "start without brackets": lambda kind, body: (kind.replace("<root@test>", "root@test"), body),
+    "no start-info": lambda kind, body: (kind.partition("; start-info")[0], body),
+    "a preamble": lambda kind, body: (kind, b"For software without MIME.\r\n" + body),
+    "an epilogue": lambda kind, body: (kind, body + b"The end."),
+    "a Content-ID written as a URL": lambda kind, body: (kind, body.replace(b"cid:Document01@", b"cid:Document01%40")),
+    "a part in base64": lambda kind, body: (
+        kind,
+        body.replace(PDF, base64.encodebytes(PDF)).replace(
+            b"application/pdf\r\nContent-Transfer-Encoding: binary",
+            b"application/pdf\r\nContent-Transfer-Encoding: base64",
+        ),
+    ),
+    "a header for somebody on the way": lambda kind, body: (
+        kind,
+        body.replace(
+            b"</soap:Header>",
+            b'<x:Y xmlns:x="urn:x" soap:mustUnderstand="true" soap:role="http://www.w3.org/2003/05/soap-envelope/role/'
+            b'none"/></soap:Header>',
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+async def test_the_parts_of_a_message_come_in_many_ways(xds: Xds, name: str) -> None:
+    content_type, body = VARIANTS[name](*related(envelope(PROVIDED, PROVIDE), PARTS))
+    response = await xds.client.post("/xds/repository", content=body, headers={"Content-Type": content_type})
+    assert response.status_code == 200, response.text
+    assert "ResponseStatusType:Success" in response.text
+    found = await xds.send("/xds/repository", envelope(retrieve_xml(UNIQUE_ID), RETRIEVE))
+    assert PDF in found.content
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        (query_xml(stored_query.FIND_SUBMISSION_SETS, XDSSubmissionSetBogus="'x'"), "XDSRegistryError"),
+        (query_xml(stored_query.FIND_SUBMISSION_SETS, "RegistryObject"), "XDSRegistryError"),
+        (query_xml(stored_query.FIND_FOLDERS, XDSFolderAuthorPerson="'x'"), "XDSRegistryError"),
+    ],
+)
+async def test_what_a_query_would_leave_unread_is_refused(xds: Xds, query: str, code: str) -> None:
+    asked = query.replace("</rim:AdhocQuery>", PATIENT_SLOTS + "</rim:AdhocQuery>")
+    assert errors_of(await xds.registry(asked)) == [code]
+
+
+async def test_submission_sets_are_found_by_their_author(xds: Xds) -> None:
+    await xds.provide(Document(UNIQUE_ID))
+    asked = {"XDSSubmissionSetPatientId": f"'{PATIENT_ID}'", "XDSSubmissionSetStatus": f"('{APPROVED}')"}
+    for pattern, count in (("'%MARTIN%'", 1), ("'%DURAND%'", 0)):
+        slots = {**asked, "XDSSubmissionSetAuthorPerson": pattern}
+        assert len(await found(xds, stored_query.FIND_SUBMISSION_SETS, "RegistryPackage", **slots)) == count
+
+
+async def test_uses_of_a_parameter_are_joined_by_and(xds: Xds) -> None:
+    await xds.provide(Document(UNIQUE_ID, labels=("N", "MASQUE_PS")))
+    label = "XDSDocumentEntryConfidentialityCode"
+    once = query_xml(
+        stored_query.FIND_DOCUMENTS,
+        XDSDocumentEntryPatientId=f"'{PATIENT_ID}'",
+        XDSDocumentEntryStatus=f"('{APPROVED}')",
+        **{label: "('N^^2.16.840.1.113883.5.25')"},
+    )
+    for code, count in (("MASQUE_PS^^1.2.250.1.213.1.1.4.13", 1), ("R^^2.16.840.1.113883.5.25", 0)):
+        twice = once.replace("</rim:AdhocQuery>", slot_xml(f"${label}", f"('{code}')") + "</rim:AdhocQuery>")
+        assert len(objects_in(await xds.registry(twice))) == count

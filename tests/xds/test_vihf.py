@@ -55,6 +55,7 @@ FACTS: dict[str, Any] = {
     "purpose": "normal",
     "secret": "",
 }
+AUDIENCE = "http://fhir.example.fr/xds/repository"
 
 
 def assertion_xml(**changes: str) -> str:
@@ -105,7 +106,8 @@ def signed(xml: str, key: rsa.RSAPrivateKey = KEY, certificate: x509.Certificate
 @pytest.fixture
 async def grant_of(runtime: Runtime) -> GrantOfAssertion:
     await Issuers(runtime.store, runtime.now).trust(issuer_of(CERTIFICATE, STRUCTURE))
-    surroundings = Surroundings(runtime.store, outside_of(runtime), patient_id_of(runtime), runtime.now)
+    audiences = frozenset((AUDIENCE,))
+    surroundings = Surroundings(runtime.store, outside_of(runtime), patient_id_of(runtime), runtime.now, audiences)
     return Assertions(surroundings).grant
 
 
@@ -142,6 +144,16 @@ def unsigned() -> etree._Element:
     return etree.fromstring(assertion_xml())
 
 
+def audience(text: str) -> str:
+    restriction = f"<AudienceRestriction><Audience>{text}</Audience></AudienceRestriction>"
+    return f"<Conditions>{restriction}</Conditions>"
+
+
+@pytest.mark.usefixtures("xds")
+async def test_an_assertion_for_this_server_holds(grant_of: GrantOfAssertion) -> None:
+    assert (await grant_of(signed(assertion_xml(conditions=audience(f"{AUDIENCE}/"))))).actor
+
+
 EXPIRED = '<Conditions NotOnOrAfter="2026-11-03T09:50:00Z"/>'
 EARLY = '<Conditions NotBefore="2026-11-03T10:30:00Z"/>'
 REFUSED: dict[str, Any] = {
@@ -156,6 +168,9 @@ REFUSED: dict[str, Any] = {
     "no time": lambda: signed(assertion_xml(issued="hier")),
     "expired": lambda: signed(assertion_xml(conditions=EXPIRED)),
     "not yet": lambda: signed(assertion_xml(conditions=EARLY)),
+    "for another server": lambda: signed(assertion_xml(conditions=audience("https://dmp.example"))),
+    "for nobody": lambda: signed(assertion_xml(conditions="<Conditions><AudienceRestriction/></Conditions>")),
+    "an end that is no instant": lambda: signed(assertion_xml(conditions='<Conditions NotOnOrAfter="demain"/>')),
     "another structure": lambda: signed(assertion_xml(structure="1999999999")),
     "another version": lambda: signed(assertion_xml(version="1.0")),
     "unknown professional": lambda: signed(assertion_xml(subject="899700000404")),

@@ -3,6 +3,7 @@
 Spec: https://www.w3.org/TR/soap12-mtom/, https://www.rfc-editor.org/rfc/rfc2387 (multipart/related)
 """
 
+import base64
 from collections.abc import Sequence
 from email.message import Message
 from typing import TYPE_CHECKING, Final
@@ -59,13 +60,20 @@ def _split(content: bytes, boundary: str) -> list[tuple[Headers, bytes]]:
     reading = _Reading()
     try:
         parser = MultipartParser(boundary, reading.callbacks())
-        parser.write(content)
+        first = _first(content, boundary)
+        parser.write(content[first:] if first else content)
         parser.finalize()
     except (MultipartParseError, ValueError):
         raise SenderFault("The parts of the message cannot be read: check the boundary and the line ends.") from None
     if reading.is_open:
         raise SenderFault("The message breaks off: its last boundary is missing.")
     return reading.parts
+
+
+def _first(content: bytes, boundary: str) -> int:
+    """Return where the first part begins: what stands before it is for software without MIME (RFC 2046, 5.1.1)."""
+    delimiter = f"--{boundary}".encode("latin-1")
+    return 0 if content.startswith(delimiter) else content.find(b"\n" + delimiter) + 1
 
 
 class _Reading:
@@ -108,12 +116,20 @@ class _Reading:
 
     def _end(self) -> None:
         encoding = self._headers.get("content-transfer-encoding", "binary").lower()
-        if encoding not in ("binary", "8bit", "7bit"):
+        if encoding not in ("binary", "8bit", "7bit", "base64"):
             raise SenderFault(f"The Content-Transfer-Encoding {encoding[:40]} is not read: send the bytes as they are.")
-        self.parts.append((self._headers, b"".join(self._data)))
+        content = b"".join(self._data)
+        self.parts.append((self._headers, _decoded(content) if encoding == "base64" else content))
 
     def _close(self) -> None:
         self.is_open = False
+
+
+def _decoded(content: bytes) -> bytes:
+    try:
+        return base64.b64decode(content.translate(None, b"\r\n\t "), validate=True)
+    except ValueError:
+        raise SenderFault("A part said to be base64 is not.") from None
 
 
 def format_parts(envelope: bytes, attachments: Sequence[Attachment], boundary: str) -> tuple[str, bytes]:

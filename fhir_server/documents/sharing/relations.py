@@ -11,7 +11,7 @@ from fhir_server.access.callers import is_his
 from fhir_server.access.decision import decide
 from fhir_server.documents.feeding import Feeding
 from fhir_server.documents.sharing.submission import Part, Problems, Submission, placed
-from fhir_server.foundation.operation_outcome import Conflict, Forbidden
+from fhir_server.foundation.operation_outcome import Conflict, Forbidden, Issue
 from fhir_server.foundation.references import parse_reference
 from fhir_server.foundation.resource import Version
 from fhir_server.interactions.conditional import criteria_of, find_match
@@ -20,6 +20,8 @@ from fhir_server.storage.store import Transaction
 
 Resource = dict[str, Any]
 _UNRESOLVED: Final = "UnresolvedReferenceException"
+_DEPRECATED: Final = "XDSRegistryDeprecatedDocumentError"
+_CURRENT_ONLY: Final = ("appends", "transforms")
 
 
 async def is_own(request: Request, transaction: Transaction, version: Version) -> bool:
@@ -68,6 +70,9 @@ class Relations:
                 f"{place}.target", "it is about another patient.", "XDSPatientIdDoesNotMatch", "business-rule"
             )
             return
+        if relation.get("code") in _CURRENT_ONLY and resource["status"] != "current":
+            reason = f"it is {resource['status']}: only a current document is appended to or transformed."
+            self._problems.add(f"{place}.target", reason, _DEPRECATED, "business-rule")
         if relation.get("code") == "replaces":
             await self._check_replaceable(old, resource, place)
             self.replaced[old.reference] = resource
@@ -78,7 +83,7 @@ class Relations:
             self._problems.add(place, f"{old.reference} is replaced twice by this submission.", "XDSReplaceFailed")
         elif resource["status"] != "current":
             reason = f"{old.reference} is {resource['status']}: only a current document is replaced, and only once."
-            raise placed(Conflict(reason), place)
+            raise Conflict(reason, issues=(Issue("error", "conflict", reason, (place,), _DEPRECATED),))
         elif not await is_own(self._feeding.request, self._feeding.transaction, old):
             reason = f"{old.reference} was written and deposited by others, and only they replace it."
             raise placed(Forbidden(reason), place)

@@ -5,7 +5,7 @@ Source: VIHF 4.0; https://www.w3.org/TR/xmldsig-core1/. What the signature does 
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,6 +79,14 @@ def verify(assertion: Element, issuer: Issuer) -> Element:
     return signed
 
 
+def refuse_audience(signed: Element, audiences: Collection[str]) -> None:
+    """Raise AssertionRefused when the assertion is for others: each AudienceRestriction names one of `audiences`."""
+    for restriction in signed.iterfind(f"{SAML}Conditions/{SAML}AudienceRestriction"):
+        named = [(one.text or "").strip().rstrip("/") for one in restriction.iterchildren(f"{SAML}Audience")]
+        if not set(named) & set(audiences):
+            raise AssertionRefused(f"The assertion is for {', '.join(named)[:200]}, and not for this server.")
+
+
 def read(signed: Element, issuer: Issuer, now: datetime) -> Vihf:
     """Read a verified assertion. Raises AssertionRefused when it is too old, or not of its issuer's structure."""
     _refuse_times(signed, now)
@@ -109,12 +117,20 @@ def _refuse_times(signed: Element, now: datetime) -> None:
     if issued is None or issued > now + SKEW:
         raise AssertionRefused("IssueInstant is missing, or lies in the future.")
     conditions = signed.find(f"{SAML}Conditions")
-    low = _instant(conditions.get("NotBefore")) if conditions is not None else None
-    high = _instant(conditions.get("NotOnOrAfter")) if conditions is not None else None
+    low, high = (_bound(conditions, name) for name in ("NotBefore", "NotOnOrAfter"))
     if low is not None and now + SKEW < low:
         raise AssertionRefused("The assertion does not hold yet (NotBefore).")
     if now - SKEW >= min(high or issued + LIFE, issued + LIFE):
         raise AssertionRefused("The assertion has expired: make a new one.")
+
+
+def _bound(conditions: Element | None, name: str) -> datetime | None:
+    """Return a bound of the conditions; None when there is none. Raises AssertionRefused for one that is no instant."""
+    written = conditions.get(name) if conditions is not None else None
+    found = _instant(written)
+    if written is not None and found is None:
+        raise AssertionRefused(f"Conditions/{name} is no instant with a zone.")
+    return found
 
 
 def _instant(text: str | None) -> datetime | None:

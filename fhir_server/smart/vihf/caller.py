@@ -13,7 +13,7 @@ from fhir_server.foundation.operation_outcome import Unauthenticated
 from fhir_server.smart.launch import emergencies
 from fhir_server.smart.launch.emergencies import Emergency
 from fhir_server.smart.outside import Outside
-from fhir_server.smart.vihf.assertion import AssertionRefused, Vihf, certificate_of, read, verify
+from fhir_server.smart.vihf.assertion import AssertionRefused, Vihf, certificate_of, read, refuse_audience, verify
 from fhir_server.smart.vihf.issuers import Issuers, fingerprint_of
 from fhir_server.storage.store import Store
 
@@ -27,12 +27,16 @@ PatientOf = Callable[[str], Awaitable[str]]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What assertions are read with: the store, who is who, how a patient is found, the clock (aware UTC)."""
+    """What assertions are read with: the store, who is who, how a patient is found, the clock (aware UTC).
+
+    `audiences` are the names of this server in an AudienceRestriction: its addresses, and its OID as a repository.
+    """
 
     store: Store
     outside: Outside
     patient_of: PatientOf
     now: Callable[[], datetime]
+    audiences: frozenset[str] = frozenset()
 
 
 class Assertions:
@@ -59,7 +63,9 @@ class Assertions:
         issuer = await self._issuers.get(fingerprint_of(certificate_of(assertion)))
         if issuer is None:
             raise AssertionRefused("The certificate that signed the assertion is not trusted here, or has expired.")
-        return read(verify(assertion, issuer), issuer, self._here.now())
+        signed = verify(assertion, issuer)
+        refuse_audience(signed, self._here.audiences)
+        return read(signed, issuer, self._here.now())
 
     async def _grant(self, vihf: Vihf) -> Grant:
         outside = self._here.outside
