@@ -14,7 +14,15 @@ from mappings.cda.values import VALUE
 from mappings.cda.vocabulary import INTERNAL, concept_map
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
-from mappings.entries.clinical_statement import asserter, comments, has_template, inner_acts, is_negated, read
+from mappings.entries.clinical_statement import (
+    asserter,
+    comments,
+    has_template,
+    inner_acts,
+    is_negated,
+    pointed_words,
+    read,
+)
 from mappings.entries.problem import PROBLEMS
 from mappings.entries.problem_status import certainty, clinical_status, criticality, severity_code
 from mappings.entries.related import attach, loose
@@ -74,13 +82,18 @@ def allergy(element: Element, context: Context) -> list[Json]:
         "code": code,
         "patient": context.patient,
         **({"onsetPeriod": period} if "end" in period else {"onsetDateTime": date_time(time, context)}),
-        "note": comments(element, context),
+        "note": [*_pointed(element, context), *comments(element, context)],
         "reaction": _reactions(element, context),
         **asserter(element, context),
     }
     converted = compact(resource)
     beside = attach(converted, element, context)
     return [context.add_at(converted, element), *beside]
+
+
+def _pointed(element: Element, context: Context) -> list[Json]:
+    text = pointed_words(element, context)
+    return [{"text": text}] if text else []
 
 
 def _clinical(element: Element, period: Json, context: Context) -> str:

@@ -60,6 +60,16 @@ def is_negated(element: Element) -> bool:
     return is_denied or boolean(element.get("negationInd")) is True
 
 
+def pointed_words(element: Element, context: Context) -> str | None:
+    """Give the words of the narrative that an act points to; None when it has words of its own, which are its note.
+
+    Choice: the tables copy these words into every resource. The section holds them, so that they are copied only where
+    a list is read without its document and the words say what no code does: a dosage, an allergy.
+    """
+    text = child(element, "text")
+    return context.referenced_text(text) if text is not None and not words(text) else None
+
+
 def comments(element: Element, context: Context) -> list[Json]:
     """Convert the comment acts inside an act, and its own free words, to notes."""
     found: list[Json] = []

@@ -10,7 +10,7 @@ from mappings.cda.timing import timing
 from mappings.cda.values import value_type
 from mappings.cda.xml import HL7, Element, child, children
 from mappings.context import Context
-from mappings.entries.clinical_statement import has_template, inner_acts, read
+from mappings.entries.clinical_statement import has_template, inner_acts, pointed_words, read
 from mappings.fhir import Json, compact
 
 SUBORDINATES = frozenset(
@@ -21,10 +21,15 @@ PATIENT_INSTRUCTIONS = frozenset(
 )
 
 
-def dosages(element: Element, context: Context) -> list[Json]:
-    """Convert the dosing that an act writes itself, then that of the acts under it, in their order."""
+def dosages(element: Element, context: Context, words_of: Element | None = None) -> list[Json]:
+    """Convert the dosing that an act writes itself, then that of the acts under it, in their order.
+
+    words_of: the act whose words tell its own dosing, when they do.
+    """
     own = dosage(element, context)
     under = [act for kind, act in inner_acts(element) if is_subordinate(kind, act)]
+    if words_of is not None and (own or not under):
+        own = compact({"text": pointed_words(words_of, context), **own})
     found: list[Json] = [own] if own else []
     for act in under:
         read(act, context)

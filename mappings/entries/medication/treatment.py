@@ -88,7 +88,7 @@ def _statement(element: Element, context: Context) -> Json:
         **effective,
         **_informed(element, context),
         "note": comments(element, context),
-        "dosage": dosages(element, context),
+        "dosage": dosages(element, context, element),
     }
     return compact(resource)
 
@@ -114,7 +114,7 @@ def _administration(element: Element, context: Context) -> Json:
     code = child(element, "code")
     done = status(element, "MedicationAdministration", context) or "unknown"
     product = _product(element, context)
-    given = dosages(element, context)
+    given = dosages(element, context, element)
     effective = _effective(element, context)
     if not effective.keys() & {"effectiveDateTime", "effectivePeriod"}:
         # Choice: R4 requires when; readers expect a value there, so a Period says why it is not known.
