@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from fhir_server.access.authors import IDENTITY
+from fhir_server.access.callers import PERSONAL_KINDS
 from fhir_server.access.decision import decide
 from fhir_server.access.directory import PROFESSIONAL_TYPES
 from fhir_server.documents.feeding import Feeding
@@ -55,7 +56,7 @@ class People:
             if subject is None:
                 continue
             try:
-                found = await self._find(subject)
+                found = self._told(await self._find(subject))
             except FhirError as refusal:
                 raise placed(refusal, f"{part.place}.subject") from None
             if found is None:
@@ -117,7 +118,7 @@ class People:
                 "required",
             )
             return
-        if await find_known(self._feeding.finding, part.resource) is None:
+        if self._told(await find_known(self._feeding.finding, part.resource)) is None:
             decide(self._feeding.request.grant, "create", "Patient")
         await self._feeding.share(part.full_url, part.resource)
 
@@ -137,6 +138,16 @@ class People:
         if text or not identifier.get("value"):
             return None
         return await find_known(self._feeding.finding, {"resourceType": "Patient", "identifier": [identifier]})
+
+    def _told(self, patient: Version | None) -> Version | None:
+        """Return a Patient that was found, or None when the caller may not learn that there is one.
+
+        Feeding needs no right to read, and `$record-status` tells professionals and programs that there is a record. A
+        patient, and who represents him, feeds his own: an INS or an id of others is answered as if nobody had it.
+        """
+        grant = self._feeding.request.grant
+        is_own = patient is not None and patient.resource_id == grant.patient_id
+        return None if grant.kind in PERSONAL_KINDS and not is_own else patient
 
     async def _match(self, reference: str) -> Version | None:
         """Return what a conditional reference names.

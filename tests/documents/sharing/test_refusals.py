@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fhir_server.access.grant import OPEN
+from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.interactions.request import Runtime
@@ -330,6 +330,29 @@ async def test_without_the_scope_nothing_is_written(provide: Provide, record: st
         await provide(submission(), msgspec.structs.replace(LABORATORY, scopes=()))
     assert refused.value.status == 403
     assert await state(runtime) == before
+
+
+@pytest.mark.parametrize("named", ["Patient?identifier={ins}|{number}", "Patient/{id}", "a Patient of the submission"])
+async def test_a_patient_does_not_learn_who_else_has_a_record(
+    named: str, provide: Provide, ask: Ask, record: str, runtime: Runtime
+) -> None:
+    found = await ask("search", "Patient", parameters=(("identifier", f"{INS}|{OTHER_NUMBER}"),))
+    other = msgspec.json.decode(found.content)["entry"][0]["resource"]["id"]
+    own = record.partition("/")[2]
+    holder = Grant("patient", record, "app", parse_scopes("patient/*.cruds"), patient_id=own)
+    told = []
+    for number, resource_id in ((OTHER_NUMBER, other), ("299999999999934", "nobody")):
+        asked = submission()
+        subject = {"reference": named.format(ins=INS, number=number, id=resource_id)}
+        if named.startswith("a "):
+            asked["entry"].append(entry(9, patient(number)))
+            subject = {"reference": asked["entry"][-1]["fullUrl"]}
+        for index in (0, 1):
+            asked["entry"][index]["resource"]["subject"] = subject
+        with pytest.raises(FhirError) as refused:
+            await provide(asked, holder)
+        told.append((refused.value.status, str(refused.value.issues).replace(number, "").replace(resource_id, "")))
+    assert told[0] == told[1]
 
 
 async def test_patients_are_not_changed_by_a_submission(provide: Provide, record: str) -> None:
