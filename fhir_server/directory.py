@@ -17,7 +17,7 @@ from fhir_server.access.audit.notice import Opening, notice_of
 from fhir_server.access.grant import OPEN, Grant
 from fhir_server.access.rows import references_of
 from fhir_server.foundation import fhir_json
-from fhir_server.foundation.operation_outcome import VersionConflict
+from fhir_server.foundation.operation_outcome import BadRequest, VersionConflict
 from fhir_server.interactions.dispatch import dispatch
 from fhir_server.interactions.request import Request, Runtime
 from fhir_server.smart.launch.emergencies import Emergency
@@ -45,10 +45,10 @@ def outside_of(runtime: Runtime) -> Outside:
     """Return what the authorization server is lent; each look-up of a caller is under his own grant, and audited."""
 
     async def patients_of(grant: Grant, text: str) -> Sequence[Choice]:
-        if grant.purpose_of_use and not grant.patient_id:
-            found = await _identified(runtime, text)
-        else:
-            found = await _find(runtime, grant, "Patient", *_named(text))
+        try:
+            found = await _named_patients(runtime, grant, text)
+        except BadRequest:  # signs without a letter name nobody
+            return []
         return [(one["id"], _patient_words(one)) for one in found]
 
     async def encounters_of(grant: Grant, patient_id: str, text: str) -> Sequence[Choice]:
@@ -172,6 +172,12 @@ async def _tell(runtime: Runtime, emergency: Emergency) -> None:
     patient = fhir_json.parse(known.content) if known is not None and not known.is_deleted else {}
     notice = notice_of(opening, references_of(patient.get("generalPractitioner")))
     await dispatch(Request("create", INSIDE, "Communication", resource=notice), runtime)
+
+
+async def _named_patients(runtime: Runtime, grant: Grant, text: str) -> list[Resource]:
+    if grant.purpose_of_use and not grant.patient_id:
+        return await _identified(runtime, text)
+    return await _find(runtime, grant, "Patient", *_named(text))
 
 
 async def _identified(runtime: Runtime, text: str) -> list[Resource]:

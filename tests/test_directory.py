@@ -72,6 +72,7 @@ async def test_a_professional_picks_among_the_patients_he_may_see(outside: Outsi
     assert outside.patients_of is not None
     assert await outside.patients_of(DOCTOR, "durand") == [("zoe", "Zoé Durand 1979-03-28")]
     assert await outside.patients_of(DOCTOR, "max") == []
+    assert await outside.patients_of(DOCTOR, '"') == []
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ async def test_a_professional_picks_among_the_patients_he_may_see(outside: Outsi
         ("1980-01-01", []),
         ("Durand 1980-02-31", []),
         ("2790", []),
+        ('1980-01-01 "', []),
     ],
 )
 async def test_in_an_emergency_only_who_is_named_exactly_is_found(

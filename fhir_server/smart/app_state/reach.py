@@ -7,13 +7,11 @@ systems that the operator registered for it. Global configuration is read by eve
 professionals; an operator client reaches every state.
 """
 
-from urllib.parse import urlsplit
-
 from fhir_server.access.grant import Scope
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import Forbidden
 from fhir_server.smart.bearer import Live
-from fhir_server.smart.clients.redirects import Origins
+from fhir_server.smart.clients.redirects import Origins, parts_of
 
 _CHANGES = frozenset("cud")
 
@@ -37,7 +35,7 @@ class Reach:
 
     def _is_own_code(self, system: str) -> bool:
         client = self._live.client
-        parts = urlsplit(system)
+        parts = parts_of(system)
         return (
             client.is_operator or system in client.state_systems or f"{parts.scheme}://{parts.netloc}" in self._origins
         )

@@ -12,13 +12,13 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from fhir_server.access.scopes import parse_scopes
 from fhir_server.foundation.operation_outcome import BadRequest, Unprocessable
 from fhir_server.smart.clients.client import GRANT_TYPES, Client, ClientKind
+from fhir_server.smart.clients.redirects import parts_of
 from fhir_server.smart.clients.register import Clients, is_secret_of
 from fhir_server.smart.refusal import OAuthRefusal
 
@@ -169,7 +169,7 @@ def _read(content: bytes) -> Registration:
 def _name_of(registration: Registration) -> str:
     """Return the name that people read: that of the app, or the host to which it sends them, which it cannot feign."""
     first = registration.redirect_uris[0] if registration.redirect_uris else ""
-    return registration.client_name.strip() or urlsplit(first).netloc
+    return registration.client_name.strip() or parts_of(first).netloc
 
 
 def _default_scope(registration: Registration, is_open: bool) -> str:

@@ -8,7 +8,7 @@ starts: that of a loopback IP address always, as RFC 8252 requires, and that of 
 
 import re
 from collections.abc import Iterable, Iterator, Set
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fhir_server.foundation.operation_outcome import Unprocessable
 
@@ -57,9 +57,18 @@ def _portless(origin: str) -> str:
     return _LOCALHOST.sub(r"\1", _LOOPBACK_IP.sub(r"\1", origin, count=1), count=1)
 
 
+def parts_of(uri: str) -> SplitResult:
+    """Return the parts of an address, all of them empty for what is none: `https://[`, a port beyond 65535."""
+    try:
+        parts = urlsplit(uri)
+        return parts if parts.port is None or parts.port else urlsplit("")
+    except ValueError:
+        return urlsplit("")
+
+
 def is_safe_web_address(uri: str) -> bool:
     """Say whether an address is https, or http to this very machine."""
-    parts = urlsplit(uri)
+    parts = parts_of(uri)
     if parts.username or parts.password or not parts.hostname:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
@@ -67,7 +76,7 @@ def is_safe_web_address(uri: str) -> bool:
 
 def check_redirect_uri(uri: str) -> None:
     """Raise Unprocessable (422) for an address that is unsafe to send a person to."""
-    parts = urlsplit(uri)
+    parts = parts_of(uri)
     if not parts.scheme or "#" in uri or "*" in uri or not uri.isascii() or not uri.isprintable() or " " in uri:
         raise Unprocessable(f"The redirect URI {uri!r} must be absolute, ASCII, without fragment or wildcard.")
     if parts.scheme in _UNSAFE_SCHEMES or (parts.scheme in ("http", "https") and not is_safe_web_address(uri)):

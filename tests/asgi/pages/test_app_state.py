@@ -142,6 +142,7 @@ async def test_a_deleted_state_stays_deleted(app: App) -> None:
         ({"code": {"coding": [{"system": "https://app.example", "code": "a"}] * 2}}, 422),
         ({"code": {"coding": [{"code": "keys"}]}}, 422),
         ({"code": "keys"}, 422),
+        ({"code": {"coding": [{"system": "https://[", "code": "keys"}]}}, 403),
         ({"subject": {"reference": "Patient/1"}}, 422),
         ({"subject": {"reference": "https://evil.example/fhir/Patient/1"}}, 422),
         ({"subject": {"reference": f"{BASE}/Device/1"}}, 422),
