@@ -32,7 +32,7 @@ async def test_delete_hides_from_search_and_keeps_the_history(ask: Ask) -> None:
     await ask("delete", "Patient", "new-1")
     assert "entry" not in parsed(await ask("search", "Patient"))
     entries = parsed(await ask("history", "Patient", "new-1"))["entry"]
-    assert [entry["request"]["method"] for entry in entries] == ["DELETE", "POST"]
+    assert [entry["request"]["method"] for entry in entries] == ["DELETE", "PUT"]
     assert "resource" not in entries[0]
 
 

@@ -1,8 +1,13 @@
 """Spec: http.html#history."""
 
 import pytest
+from msgspec.structs import replace
 
+from fhir_server.access.grant import OPEN
+from fhir_server.app import new_id
 from fhir_server.foundation.operation_outcome import BadRequest, NotFound
+from fhir_server.interactions.dispatch import dispatch
+from fhir_server.interactions.request import Request, Runtime
 from tests.interactions.conftest import Ask, observation, parsed, patient
 
 pytestmark = pytest.mark.anyio
@@ -176,3 +181,18 @@ async def test_history_pages_are_of_the_moment_of_the_first_one(ask: Ask) -> Non
         cursor = links.get("next", "").partition("_cursor=")[2]
         parameters = (("_count", "2"), ("_cursor", cursor)) if cursor else ()
     assert seen == ["2004", "2003", "2002", "2001", "2000"]
+
+
+@pytest.mark.spec("http.html#history")
+async def test_a_first_version_tells_how_its_id_was_chosen(ask: Ask, runtime: Runtime) -> None:
+    named = replace(runtime, new_id=new_id)
+    created = await dispatch(Request("create", OPEN, "Patient", content=b'{"resourceType":"Patient"}'), named)
+    await ask("update", "Patient", "mine", body=patient(id="mine"))
+    assert created.version is not None
+    first = {
+        created.version.resource_id: {"method": "POST", "url": "Patient"},
+        "mine": {"method": "PUT", "url": "Patient/mine"},
+    }
+    for resource_id, request in first.items():
+        (entry,) = parsed(await ask("history", "Patient", resource_id))["entry"]
+        assert (entry["request"], entry["response"]["status"]) == (request, "201")

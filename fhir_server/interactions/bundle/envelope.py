@@ -3,6 +3,7 @@
 Spec: bundle.html, http.html#search, http.html#history
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from fhir_server.storage.store import Page
 Link = tuple[str, str]
 """(relation, url)"""
 
+_OWN_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 STATUS_TEXTS: Final = {
     200: "200 OK",
     201: "201 Created",
@@ -51,12 +53,15 @@ def outcome_entry(content: bytes) -> bytes:
 def history_entry(version: Version, content: bytes, base_url: str) -> bytes:
     """Return an entry of a history.
 
-    Choice: a first version says POST, as how its id was chosen is not kept. Spec: http.html#history.
+    Choice: how an id was chosen is not kept. Those of this server are UUIDs of version 7; a first version of any other
+    id came by PUT, and who repeats the history elsewhere keeps it so. Spec: http.html#history.
     """
     if version.is_deleted:
         method, url, status = "DELETE", version.reference, "204"
     elif version.version_id == 1:
-        method, url, status = "POST", version.resource_type, "201"
+        is_ours = _OWN_ID.fullmatch(version.resource_id)
+        method, url = ("POST", version.resource_type) if is_ours else ("PUT", version.reference)
+        status = "201"
     else:
         method, url, status = "PUT", version.reference, "200"
     about = {

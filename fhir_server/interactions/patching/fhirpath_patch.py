@@ -120,7 +120,7 @@ def _show(step: Step) -> str:
 
 def _one(step: Step, nodes: list[Node]) -> Node:
     if len(nodes) != 1:
-        raise Inapplicable(f"The path {_show(step)} names {len(nodes) or 'no'} element, and must name one.")
+        raise Inapplicable(f"The path {_show(step)} names {len(nodes) or 'no'} elements, and must name one.")
     return nodes[0]
 
 

@@ -91,7 +91,7 @@ def select(root: Node, selector: Selector, looks: Looks) -> Node:
         looks.spend(sum(map(len, found)))
         found = [one for parent in found for one in _keep([c for c in parent if _is_named(c, name)], predicates)]
     if len(found) != 1:
-        raise Inapplicable(f"sel={selector.text!r} names {len(found) or 'no'} element, and must name one.")
+        raise Inapplicable(f"sel={selector.text!r} names {len(found) or 'no'} elements, and must name one.")
     return found[0]
 
 
