@@ -149,12 +149,15 @@ def digest_of(path: Path) -> str:
 
 
 def _read(path: Path) -> tuple[Manifest, list[Resource], list[str]]:
-    manifest, resources, flaws = None, [], []
+    manifest, resources, flaws = None, list[tuple[str, Resource]](), list[str]()
     for place, content in read_files(path):
         if place == MANIFEST:
             manifest = manifest_of(path, content)
-        elif "/" not in place and (resource := _conformance_resource(content)) is not None:
-            resources.append((place, resource))
+        elif "/" not in place:
+            resource, flaw = _parsed(content)
+            flaws += [f"{place}: {flaw} It is left out."] if flaw else []
+            # A package may carry other JSON files.
+            resources += [(place, resource)] if resource.get("resourceType") in DEFINITION_TYPES else []
     known = manifest or manifest_of(path, None)
     if known.type == "fhir.examples":
         return known, [], [f"{known.label} holds examples only: load those you want with fhir-server load."]
@@ -168,12 +171,12 @@ def _read(path: Path) -> tuple[Manifest, list[Resource], list[str]]:
     return known, kept, flaws
 
 
-def _conformance_resource(content: bytes) -> Resource | None:
+def _parsed(content: bytes) -> tuple[Resource, str]:
+    """Return what a file holds, and why it cannot be read, "" when it can or is no resource anyway."""
     try:
-        resource = fhir_json.parse(content)
-    except FhirError:
-        return None  # A package may carry other JSON files.
-    return resource if resource.get("resourceType") in DEFINITION_TYPES else None
+        return fhir_json.parse(content), ""
+    except FhirError as refusal:
+        return {}, str(refusal) if content.lstrip()[:1] == b"{" else ""
 
 
 def _flaw(resource: Resource) -> tuple[str, bool]:

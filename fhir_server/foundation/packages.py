@@ -3,6 +3,7 @@
 Spec: https://hl7.org/fhir/packages.html
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from fhir_server.foundation.canonical_index import CanonicalIndex
 from fhir_server.foundation.package_files import UnreadablePackage, read_files
 
 MANIFEST: Final = "package.json"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,213}")
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -92,6 +94,10 @@ def manifest_of(path: Path, content: bytes | None) -> Manifest:
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise UnreadablePackage(f"The package.json of {path.name} is not right: {error}.") from None
+    if not all(_NAME.fullmatch(one) for one in (manifest.name, manifest.version)):
+        raise UnreadablePackage(
+            f"The package.json of {path.name} has a name or version that none can have: letters, digits, '.', '_', '-'."
+        )
     return manifest
 
 

@@ -108,16 +108,19 @@ async def test_a_package_is_removed_and_added_again(runtime: Runtime, tmp_path: 
 
 async def test_flaws_are_told_and_a_parameter_that_cannot_work_is_left_out(runtime: Runtime, tmp_path: Path) -> None:
     parameter = {"resourceType": "SearchParameter", "id": "p", "url": "http://example.org/p", "status": "active"}
+    nested: Any = {}
+    for _ in range(500):
+        nested = {"x": nested}  # Deeper than a resource may be.
     path = package(
         tmp_path / "flawed.tgz",
         "org.flawed",
         "1.0.0",
-        {"a.json": profile("1.0.0", status="unheard-of"), "b.json": parameter},
+        {"a.json": profile("1.0.0", status="unheard-of"), "b.json": parameter, "c.json": nested},
     )
     addition = await packages.add(runtime, path)
     assert addition.package.stored == 1
-    assert [flaw.partition(":")[0] for flaw in addition.flaws] == ["a.json", "b.json"]
-    assert addition.flaws[1].endswith("It is left out.")
+    flaws = {flaw.partition(":")[0]: flaw.endswith("It is left out.") for flaw in addition.flaws}
+    assert flaws == {"a.json": False, "b.json": True, "c.json": True}
 
 
 async def test_examples_are_not_stored(runtime: Runtime, tmp_path: Path) -> None:

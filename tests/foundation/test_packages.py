@@ -97,6 +97,8 @@ MANIFEST = b'{"name": "org.example", "version": "1.0.0"}'
     [
         ({"package/Patient-1.json": b"{}"}, "no FHIR package"),
         ({"package/package.json": b"{}"}, "not right"),
+        ({"package/package.json": MANIFEST.replace(b"org.", b"../../")}, "a name or version that none can have"),
+        ({"package/package.json": MANIFEST.replace(b"1.0.0", b"1#2")}, "a name or version that none can have"),
         ({"package/package.json": MANIFEST, "package/../../etc/passwd": b"x"}, "outside of itself"),
         ({"/package/package.json": MANIFEST}, "outside of itself"),
     ],

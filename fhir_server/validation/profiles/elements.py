@@ -57,10 +57,8 @@ def _together(checks: Sequence[Check]) -> Check | None:
 def _below(members: Sequence[Check]) -> Check:
     def check(place: Place, run: Run) -> None:
         if place.value.__class__ is not dict:
-            extensions = beside(place)
-            if extensions is None:
-                return
-            place = place._replace(value=extensions)
+            # A primitive without extensions may lack one that the profile requires.
+            place = place._replace(value=beside(place) or {})
         for member in members:
             member(place, run)
 

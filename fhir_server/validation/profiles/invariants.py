@@ -12,9 +12,11 @@ from fhir_server import fhirpath
 from fhir_server.foundation.definitions import INVARIANTS, table
 from fhir_server.foundation.operation_outcome import FhirError
 from fhir_server.foundation.structure import Invariant, invariants
+from fhir_server.validation.invariant_texts import FRENCH
 from fhir_server.validation.profiles.place import Place, container_place, node_of, resource_place
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.values import Check
+from fhir_server.validation.texts import Words
 
 AT_THE_DOOR: Final = frozenset(
     {"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "per-1", "txt-1", "txt-2"}
@@ -46,6 +48,8 @@ def invariant_check(rule: Invariant, *, is_of_holder: bool = False) -> Check:
         reason = str(error)
         return lambda place, run: run.add("invariant-unchecked", place, rule.key, reason)
 
+    sentence = Words(rule.sentence, FRENCH.get(rule.key, rule.sentence))
+
     def check(place: Place, run: Run) -> None:
         doubts = len(run.doubts)
         try:
@@ -57,7 +61,7 @@ def invariant_check(rule: Invariant, *, is_of_holder: bool = False) -> Check:
         if holds is not True and len(run.doubts) > doubts:
             run.add("invariant-unchecked", place, rule.key, run.doubts[-1])
         elif holds is False:
-            run.add("invariant", place, rule.key, rule.sentence, severity=rule.severity)
+            run.add("invariant", place, rule.key, sentence, severity=rule.severity)
 
     return check
 

@@ -118,3 +118,12 @@ def test_an_element_of_another_version_below_a_shared_definition(check: Check, m
 def test_an_extension_says_where_it_is_defined(check: Check, made: Made) -> None:
     resource = {"resourceType": "Patient", "extension": [{"url": "rel", "valueString": "x"}]}
     assert check(resource, made("p", "Patient")) == [("error", "extension-relative", "Patient.extension[0].url")]
+
+
+def test_a_primitive_may_need_an_extension(check: Check, made: Made) -> None:
+    profile = made("p", "Patient", {"path": "Patient.birthDate.extension", "min": 1})
+    beside = {"_birthDate": {"extension": [{"url": "urn:x:y", "valueString": "x"}]}}
+    needed = ("error", "minimum", "Patient.birthDate.extension")
+    assert needed in check({"resourceType": "Patient", "birthDate": "1970"}, profile)
+    assert needed not in check({"resourceType": "Patient", "birthDate": "1970", **beside}, profile)
+    assert needed not in check({"resourceType": "Patient", "active": True}, profile)

@@ -151,3 +151,34 @@ def test_a_slice_told_by_an_unknown_value_set_is_said(check: Check, made: Made) 
     assert check(resource, profile) == [("information", "slice-unchecked", "Observation.category[0]")]
     assert check(resource, profile, codes=lambda *asked: True) == []
     assert [row[1] for row in check(resource, profile, codes=lambda *asked: False)] == ["slice-closed", "minimum"]
+
+
+@pytest.mark.spec("profiling.html#slicing")
+@pytest.mark.parametrize(
+    ("elements", "allowed"),
+    [
+        ([{"path": "Observation.valueQuantity"}], {"valueQuantity"}),
+        (
+            [{"path": "Observation.valueQuantity"}, {"path": "Observation.valueString"}],
+            {"valueQuantity", "valueString"},
+        ),
+        ([{"path": "Observation.valueQuantity.unit", "min": 1}], {"valueQuantity", "valueString", "valueBoolean"}),
+        (
+            [
+                {
+                    "path": "Observation.value[x]",
+                    "slicing": {"discriminator": [{"type": "type", "path": "$this"}], "rules": "open"},
+                },
+                {"path": "Observation.valueQuantity"},
+            ],
+            {"valueQuantity", "valueString", "valueBoolean"},
+        ),
+    ],
+)
+def test_the_short_form_of_a_choice_leaves_its_types(
+    check: Check, made: Made, elements: list[dict[str, Any]], allowed: set[str]
+) -> None:
+    profile = made("p", "Observation", *elements)
+    for name, value in {"valueQuantity": {"unit": "x"}, "valueString": "x", "valueBoolean": True}.items():
+        found = check({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, name: value}, profile)
+        assert (found == []) is (name in allowed), (name, found)

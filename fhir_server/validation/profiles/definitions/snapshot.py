@@ -100,6 +100,7 @@ class Snapshots:
         builder = TreeBuilder(root, lambda node: self._unfold(root, node), merge)
         for element in elements:
             builder.add(with_parts(element))
+        builder.close_choices()
         _classify(root)
         return root
 

@@ -75,6 +75,8 @@ class TreeBuilder:
         self._unfold = unfold
         self._merge = merge
         self._last: dict[str, ElementNode] = {}
+        self._implied: dict[int, ElementNode] = {}
+        self._narrowed: dict[int, tuple[ElementNode, list[ElementNode]]] = {}
 
     def add(self, definition: Definition) -> None:
         """Place one definition; those below it follow."""
@@ -83,10 +85,24 @@ class TreeBuilder:
         for known in [known for known in self._last if known == path or known.startswith(path + ".")]:
             del self._last[known]
         node = self._locate(path)
+        choice = self._implied.get(id(node))
+        if choice is not None and not slice_name:
+            self._narrowed.setdefault(id(choice), (choice, []))[1].append(node)
         if slice_name and node.slice_name != slice_name:
             node = node.slice(slice_name)
         node.definition = self._merge(node.definition, definition)
         self._last[path] = node
+
+    def close_choices(self) -> None:
+        """Leave a choice the types that `valueQuantity` and its like were written for, when nobody slices it himself.
+
+        Choice: the snapshots that R4 publishes read the short form so (bodyweight); a path that only leads below it,
+        such as `valueQuantity.unit`, leaves the other types.
+        """
+        for choice, parts in self._narrowed.values():
+            slicing = {**choice.definition["slicing"], "rules": "closed"}
+            types = [kind for part in dict.fromkeys(parts) for kind in part.types]
+            choice.definition = {**choice.definition, "slicing": slicing, "type": types}
 
     def _locate(self, path: str) -> ElementNode:
         above, _, name = path.rpartition(".")
@@ -103,14 +119,17 @@ class TreeBuilder:
             if choice.endswith(CHOICE) and name.startswith(choice[:-3]):
                 for kind in node.types:
                     if choice[:-3] + kind["code"][:1].upper() + kind["code"][1:] == name:
-                        return _type_slice(node, name, kind)
+                        return self._type_slice(node, name, kind)
         parent.children[name] = ElementNode({}, name)
         return parent.children[name]
 
-
-def _type_slice(node: ElementNode, name: str, kind: Mapping[str, Any]) -> ElementNode:
-    slicing = {"discriminator": [{"type": "type", "path": "$this"}], "rules": "open", "ordered": False}
-    node.definition = {"slicing": slicing, **node.definition}
-    found = node.slice(name)
-    found.definition = {**found.definition, "type": [kind]}
-    return found
+    def _type_slice(self, node: ElementNode, name: str, kind: Mapping[str, Any]) -> ElementNode:
+        is_implied = "slicing" not in node.definition
+        if is_implied:
+            slicing = {"discriminator": [{"type": "type", "path": "$this"}], "rules": "open", "ordered": False}
+            node.definition = {"slicing": slicing, **node.definition}
+        found = node.slice(name)
+        found.definition = {**found.definition, "type": [kind]}
+        if is_implied or node in self._implied.values():
+            self._implied[id(found)] = node
+        return found
