@@ -18,6 +18,7 @@ from fhir_server.smart.app_state import STATE_PATH
 from fhir_server.smart.app_state.reach import Reach
 from fhir_server.smart.app_state.state import LARGEST_BYTES
 from fhir_server.smart.app_state.states import States
+from fhir_server.smart.app_state.trail import journal_state
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.bearer import NoBearer, find_bearer
 from fhir_server.smart.refusal import OAuthRefusal
@@ -63,7 +64,7 @@ class _AppState:
         self._states = States(authorization)
 
     def telling(self, answer: Answer) -> Answer:
-        """Wrap an interaction: its refusals are OperationOutcomes, and pages of registered origins read the answer."""
+        """Wrap an interaction: it leaves a trace, its refusals are OperationOutcomes, and registered origins read it."""
 
         async def tell(request: Request) -> Response:
             try:
@@ -73,6 +74,9 @@ class _AppState:
                 if isinstance(refusal, NoBearer):
                     response.headers["WWW-Authenticate"] = refusal.www_authenticate
             response.headers.update(await self._allowed(request))
+            state_id = request.path_params.get("state_id") or response.headers.get("location", "").rpartition("/")[2]
+            asked = (answer.__name__, state_id, request.url.query)
+            journal_state(self._authorization, getattr(request.state, "live", None), asked, response.status_code)
             return response
 
         return tell
@@ -113,6 +117,7 @@ class _AppState:
         live = await find_bearer(self._authorization, token.strip()) if scheme.lower() == "bearer" else None
         if live is None:
             raise NoBearer("Send a live access token: Authorization: Bearer ...", "invalid_token" if scheme else "")
+        request.state.live = live
         return Reach(live, self._authorization.base_url)
 
     async def _allowed(self, request: Request) -> dict[str, str]:

@@ -6,6 +6,7 @@ import httpx
 import msgspec
 import pytest
 
+from fhir_server.access.audit.entry import decode
 from fhir_server.smart.authorization import Authorization
 from fhir_server.smart.backend_services import grant_system_token
 from fhir_server.smart.clients import Client
@@ -241,3 +242,23 @@ async def test_pages_of_the_app_read_it(browser: Any) -> None:
     assert asked.headers["access-control-allow-origin"] == "https://app.example"
     assert "If-Match" in asked.headers["access-control-allow-headers"]
     assert "access-control-allow-origin" not in (await browser.options(BASIC, headers={"Origin": "https://x"})).headers
+
+
+@pytest.mark.spec("security.html#audit")
+async def test_what_apps_do_with_states_leaves_a_trace(app: App, browser: Any, authorization: Authorization) -> None:
+    made = (await app.post(state())).json()
+    await app.get(code=CODE, subject=PATIENT)
+    await app.delete(made["id"], 'W/"7"')
+    await app.delete(made["id"], 'W/"1"')
+    await browser.get(BASIC, params={"code": CODE, "subject": PATIENT})
+    traced = await authorization.store.transact(lambda transaction: transaction.journalled(100))
+    entries = [entry for entry in map(decode, (content for _, content in traced)) if "Basic" in entry.resource_type]
+    told = [(entry.interaction, entry.status, entry.resource_id, entry.client_id) for entry in entries]
+    assert told == [
+        ("create", 201, made["id"], "app"),
+        ("search", 200, "", "app"),
+        ("delete", 412, "", "app"),
+        ("delete", 204, made["id"], "app"),
+        ("search", 401, "", ""),
+    ]
+    assert {entry.actor for entry in entries[:4]} != {""}
