@@ -64,7 +64,7 @@ class _AppState:
         self._states = States(authorization)
 
     def telling(self, answer: Answer) -> Answer:
-        """Wrap an interaction: it leaves a trace, its refusals are OperationOutcomes, and registered origins read it."""
+        """Wrap an interaction: it leaves a trace, refusals are OperationOutcomes, registered origins may read it."""
 
         async def tell(request: Request) -> Response:
             try:
