@@ -71,15 +71,17 @@ def concept_to_ce(name: str, concept: Json | None) -> Element | None:
 
 
 def coding_to_ce(name: str, coding: Json) -> Element:
-    """Make a CE of a Coding; a system without an OID is named by its URI."""
-    system = str(coding.get("system", ""))
+    """Make a CE of a Coding; a system without an OID is named by its URI, a code that CDA cannot hold by its words."""
+    system, code = str(coding.get("system", "")), str(coding["code"])
+    if re.search(r"\s", code):
+        return element(name, element("originalText", coding.get("display") or code), nullFlavor="OTH")
     root = root_of(system)
     return element(
         name,
-        code=coding["code"],
+        code=code,
         displayName=coding.get("display"),
-        codeSystem=root,
-        codeSystemName=None if root else system,
+        codeSystem=root or None,
+        codeSystemName=None if root else system or None,
     )
 
 

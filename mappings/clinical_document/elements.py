@@ -16,8 +16,8 @@ def element(name: str, *children: Element | str | None, **attributes: str | None
     """Make an element; children that are None are left out, a text becomes the element's text."""
     made = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap=_NSMAP)
     for attribute, value in attributes.items():
-        if value:
-            made.set(attribute, _legal(value))
+        if value and (legal := _legal(value)):
+            made.set(attribute, legal)
     for child in children:
         if isinstance(child, str):
             made.text = _legal(child)
