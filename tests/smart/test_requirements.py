@@ -75,6 +75,10 @@ REQUIREMENTS: dict[str, tuple[str, str]] = {
         BACKEND,
         "test_keys_are_not_kept_without_leave_and_redirects_are_not_followed",
     ),
+    "SHALL find the key of a client that rotated, by URL": (
+        BACKEND,
+        "test_a_new_key_is_found_before_the_kept_ones_are_old",
+    ),
     "SHALL use TLS 1.2 at least": ("end_to_end/test_mutual_tls.py", "test_old_tls_does_not_connect"),
     # Backend services
     "SHALL offer client_credentials with system/ scopes within the policy": (
@@ -95,14 +99,36 @@ REQUIREMENTS: dict[str, tuple[str, str]] = {
         "interactions/test_decisions.py",
         "test_history_of_what_there_is_asks_for_the_search_letter",
     ),
+    "SHALL document what becomes of Patient.link": (
+        "smart/test_requirements.py",
+        "test_what_becomes_of_patient_link_is_documented",
+    ),
     "MAY write scopes in URI form": (LAUNCH, "test_scopes_in_uri_form_mean_the_same"),
     # OpenID Connect
     "SHALL sign the id_token with RS256, publish its key, say fhirUser": (CHECKLIST, "test_the_id_token"),
+    "fhirUser: permission to retrieve information about the current user": (
+        "smart/test_bearer.py",
+        "test_the_person_that_fhir_user_names_can_be_read",
+    ),
     # CORS
     "SHALL let any origin read smart-configuration and metadata": (SANDBOX, "test_who_may_read_from_a_page"),
     "SHALL let registered origins use the token endpoint and the FHIR API": (SANDBOX, "test_who_may_read_from_a_page"),
     # Resource server
     "SHALL validate token, expiry and scope at each request": (NEGATIVE, "test_an_access_token_that_does_not_hold"),
+    "RFC 6750: SHOULD tell insufficient_scope with 403": (
+        "asgi/test_server.py",
+        "test_a_scope_that_is_missing_is_told_in_the_challenge",
+    ),
+    # Registration
+    "RFC 7591: SHALL refuse unsafe metadata by name": (
+        "asgi/pages/test_registration.py",
+        "test_unsafe_metadata_are_refused",
+    ),
+    "RFC 7592: SHALL let an app read, replace and delete its registration": (
+        "asgi/pages/test_registration.py",
+        "test_an_app_replaces_its_registration",
+    ),
+    "RFC 6749, 10.10: SHALL prevent guessing": (OAUTH, "test_who_guesses_waits_and_nobody_else"),
     # Introspection and revocation
     "SHALL introspect with active, scope, client_id, exp, context, fhirUser": (
         CHECKLIST,
@@ -129,6 +155,10 @@ REQUIREMENTS: dict[str, tuple[str, str]] = {
         "asgi/pages/test_openid.py",
         "test_a_professional_signs_in_with_pro_sante_connect",
     ),
+    "Its claims become Practitioner, PractitionerRole, Organization and profession": (
+        "asgi/pages/test_openid.py",
+        "test_a_professional_enters_the_directory_with_his_first_sign_in",
+    ),
     "The purpose of use is the person's, with a reason": (
         "asgi/pages/test_emergency.py",
         "test_an_emergency_gives_a_short_token_with_its_reason",
@@ -151,3 +181,9 @@ def names_in(file: str) -> frozenset[str]:
 def test_a_requirement_has_its_test(requirement: str) -> None:
     file, name = REQUIREMENTS[requirement]
     assert name in names_in(file), f"{requirement}: {file} has no {name} any more"
+
+
+@pytest.mark.spec("smart-app-launch/STU2.2/scopes-and-launch-context.html (SHALL document Patient.link)")
+def test_what_becomes_of_patient_link_is_documented() -> None:
+    readme = (TESTS.parent / "README.md").read_text(encoding="utf-8")
+    assert "a scope never follows `Patient.link`" in readme
