@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_server.access.grant import Grant, Scope
-from fhir_server.foundation.operation_outcome import Forbidden, MultipleMatches, NotFound
+from fhir_server.foundation.operation_outcome import Forbidden, Gone, MultipleMatches, NotFound
 from tests.interactions.conftest import Ask, observation, parsed, patient
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +90,17 @@ async def test_criteria_match_only_what_may_be_searched(ask: Ask) -> None:
     assert fed.location == again.location
     with pytest.raises(MultipleMatches):
         await ask("create", "Patient", body=body, if_none_exist="identifier=urn:s|paul")
+
+
+@pytest.mark.usefixtures("records")
+async def test_criteria_delete_only_what_may_be_deleted(ask: Ask) -> None:
+    """A patient finds all of his record, and deletes of it what he wrote himself."""
+    own = await ask("create", "Observation", grant=JEANNE, body=observation("Patient/jeanne"))
+    assert own.version is not None
+    await ask("delete", "Observation", grant=JEANNE, parameters=(("patient", "jeanne"),))
+    assert (await ask("read", "Observation", "of-jeanne", grant=JEANNE)).status == 200
+    with pytest.raises(Gone):
+        await ask("read", "Observation", own.version.resource_id, grant=JEANNE)
 
 
 @pytest.mark.usefixtures("records")
