@@ -219,11 +219,17 @@ def beside_fhir(deployment: Deployment, runtime: Runtime, authorization: Authori
     grant_of: GrantOfAssertion = grant_every_message
     if authorization is not None:
         store, outside = runtime.store, authorization.outside
-        addresses = (deployment.origin, *(f"{deployment.origin}{path}" for path in PATHS))
-        audiences = frozenset((*addresses, f"urn:oid:{settings.xds_repository}"))
+        audiences = audiences_of(settings, deployment.origin)
         grant_of = Assertions(Surroundings(store, outside, patient_id_of(runtime), now, audiences)).grant
     face = Face(runtime, grant_of, settings.xds_repository, deployment.origin, deployment.base_url)
     return soap_app(face, people)
+
+
+def audiences_of(settings: Settings, origin: str) -> frozenset[str]:
+    """Return the names by which an assertion may say that it is for this server."""
+    addresses = (origin, *(f"{origin}{path}" for path in PATHS))
+    others = (name.rstrip("/") for name in settings.xds_audiences)
+    return frozenset((*addresses, *others, f"urn:oid:{settings.xds_repository}"))
 
 
 async def grant_every_message(assertion: object) -> Grant:

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 PREFIX = "FHIR_SERVER_"
 DEFAULT_FILE = "fhir-server.toml"
-LISTS = ("certificate_proxies", "cors_origins", "packages")
+LISTS = ("certificate_proxies", "cors_origins", "packages", "xds_audiences")
 """Settings that the environment gives as texts between commas."""
 TABLES = ("profiles",)
 """Settings that the environment gives as pairs `key=value` between commas."""
@@ -143,6 +143,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "/xds/repository. Empty: there are none.",
         ),
     ] = ""
+    xds_audiences: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Other names that the Audience of an assertion may give this server, such as the one that the "
+            "software already writes; its own addresses and urn:oid: with the OID above always hold."
+        ),
+    ] = ()
     tls_certificate: Annotated[
         str, Meta(description="File of this server's certificate (PEM), when no proxy in front ends TLS.")
     ] = ""

@@ -16,10 +16,12 @@ from lxml import etree
 from signxml.algorithms import SignatureMethod
 from signxml.signer import XMLSigner
 
+from fhir_server.app import audiences_of
 from fhir_server.asgi.soap import GrantOfAssertion
 from fhir_server.directory import outside_of, patient_id_of
 from fhir_server.foundation.operation_outcome import Unauthenticated
 from fhir_server.interactions.request import Runtime
+from fhir_server.settings import Settings
 from fhir_server.smart.launch.emergencies import emergencies
 from fhir_server.smart.vihf import Assertions, Issuers, Surroundings
 from fhir_server.smart.vihf.issuers import issuer_of
@@ -152,6 +154,17 @@ def audience(text: str) -> str:
 @pytest.mark.usefixtures("xds")
 async def test_an_assertion_for_this_server_holds(grant_of: GrantOfAssertion) -> None:
     assert (await grant_of(signed(assertion_xml(conditions=audience(f"{AUDIENCE}/"))))).actor
+
+
+def test_a_server_has_its_addresses_its_oid_and_the_names_of_the_settings() -> None:
+    settings = Settings(xds_repository="1.2.3", xds_audiences=("https://dmp.example/",))
+    assert audiences_of(settings, "https://fhir.example") == {
+        "https://fhir.example",
+        "https://fhir.example/xds/registry",
+        "https://fhir.example/xds/repository",
+        "https://dmp.example",
+        "urn:oid:1.2.3",
+    }
 
 
 EXPIRED = '<Conditions NotOnOrAfter="2026-11-03T09:50:00Z"/>'
