@@ -10,7 +10,8 @@ the package. Examples are no conformance resources, and are not stored: `fhir-se
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from fhir_server.conformance.publish import PUBLISHER
 from fhir_server.foundation import fhir_json
 from fhir_server.foundation.operation_outcome import FhirError, NotFound
 from fhir_server.foundation.package_files import read_files
-from fhir_server.foundation.packages import MANIFEST, Manifest, Missing, manifest_of, missing
+from fhir_server.foundation.packages import MANIFEST, Manifest, Missing, manifest_of, missing, needed_by
 from fhir_server.interactions.delete import delete
 from fhir_server.interactions.dispatch import access_entry
 from fhir_server.interactions.request import Request, Runtime
@@ -74,9 +75,11 @@ async def packages(reader: Reader) -> list[Package]:
     return [msgspec.json.decode(content, type=Package) for _, content in await reader.records(_KIND)]
 
 
-async def missing_packages(reader: Reader) -> tuple[Missing, ...]:
-    """Return each dependency of the packages that were added which none of them fulfils."""
-    return missing(package.manifest for package in await packages(reader))
+async def missing_packages(reader: Reader, labels: Collection[str]) -> tuple[Missing, ...]:
+    """Return each dependency that is not here of some packages, and of those that they depend on."""
+    manifests = [package.manifest for package in await packages(reader)]
+    meant = needed_by(labels, manifests)
+    return tuple(one for one in missing(manifests) if one.package in meant)
 
 
 async def add(runtime: Runtime, path: Path, tell: Tell = lambda done, total: None) -> Addition:
@@ -150,7 +153,8 @@ def digest_of(path: Path) -> str:
 
 def _read(path: Path) -> tuple[Manifest, list[Resource], list[str]]:
     manifest, resources, flaws = None, list[tuple[str, Resource]](), list[str]()
-    for place, content in read_files(path):
+    folders: list[str] = []
+    for place, content in read_files(path, folders.append):
         if place == MANIFEST:
             manifest = manifest_of(path, content)
         elif "/" not in place:
@@ -159,6 +163,10 @@ def _read(path: Path) -> tuple[Manifest, list[Resource], list[str]]:
             # A package may carry other JSON files.
             resources += [(place, resource)] if resource.get("resourceType") in DEFINITION_TYPES else []
     known = manifest or manifest_of(path, None)
+    flaws += [
+        f"{folder or '.'}/: {count} JSON files are left out: definitions belong into package/ itself."
+        for folder, count in sorted(Counter(folders).items())
+    ]
     if known.type == "fhir.examples":
         return known, [], [f"{known.label} holds examples only: load those you want with fhir-server load."]
     kept = []

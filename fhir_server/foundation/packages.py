@@ -86,6 +86,23 @@ def missing(manifests: Iterable[Manifest]) -> tuple[Missing, ...]:
     )
 
 
+def needed_by(labels: Iterable[str], manifests: Iterable[Manifest]) -> frozenset[str]:
+    """Return the labels of packages and of all that they depend on, as far as it is here."""
+    here = {manifest.label: manifest for manifest in manifests}
+    found, waiting = set[str](), list(labels)
+    while waiting:
+        label = waiting.pop()
+        if label in here and label not in found:
+            found.add(label)
+            wanted = list(_dependencies(here[label]))
+            waiting += [
+                one.label
+                for one in here.values()
+                if any(one.name == name and fulfils(one.version, version) for name, version in wanted)
+            ]
+    return frozenset(found)
+
+
 def manifest_of(path: Path, content: bytes | None) -> Manifest:
     """Read a package.json; raise UnreadablePackage (422) when it is absent or not right."""
     if content is None:

@@ -130,11 +130,16 @@ class Terminology:
         if found is None or not answer:
             said = "could not be checked" if answer is None else "is refused: it is not a member"
             return Validation(answer, f"The code {code!r} of {system} in {url} {said}.", system, code)
-        code_system = self.code_system(system)
+        code_system = found.code_system(system, code)
         concept = (code_system.find(code) if code_system else None) or Concept(code)
         given = tuple(found.displays(system, concept.code))
         right = Validation(True, "", system, concept.code, concept.display or "".join(given[:1]))
         return judged(right, concept, display, given)
+
+    def code_system_of(self, value_set: str | Definition, system: str, code: str) -> CodeSystem | None:
+        """Return the code system that a value set takes a code from, in the version it names; None: not here."""
+        found = self._open(value_set)
+        return found.code_system(system, code) if found else None
 
     def lookup(self, canonical: str, code: str) -> tuple[CodeSystem, Concept]:
         """Return a code system and its concept of a code; raise NotFound (404) when one of them is not here."""

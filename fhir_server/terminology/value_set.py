@@ -109,6 +109,16 @@ class ValueSet:
             return self._is_active(system, code)
         return answer
 
+    def code_system(self, system: str, code: str) -> CodeSystem | None:
+        """Return the code system that a member is of, in the version that its include names; None: not here."""
+        for part in self._parts("include"):
+            if self._selects(part, system, code):
+                named = [self._sources.code_system(_canonical(part))] if "system" in part else []
+                nested = (self._nested(url).code_system(system, code) for url in part.get("valueSet", ()))
+                if found := next(filter(None, (*named, *nested)), None):
+                    return found
+        return self._sources.code_system(system)
+
     def displays(self, system: str, code: str) -> Iterator[str]:
         """Yield the displays that the definition itself gives to a code."""
         for part in self._parts("include"):
@@ -242,11 +252,12 @@ class ValueSet:
     def _expansion(self) -> Iterator[Member]:
         expansion = self._definition.get("expansion")
         if expansion is None:
-            raise Unexpandable(f"The value set {self.url} is not known here, or says nothing of its codes.")
+            named = self.url or "that was sent"
+            raise Unexpandable(f"The value set {named} is not known here, or says nothing of its codes.")
         yield from _listing(expansion.get("contains", ()))
 
     def _is_active(self, system: str, code: str) -> bool | None:
-        code_system = self._sources.code_system(system)
+        code_system = self.code_system(system, code)
         concept = code_system.find(code) if code_system else None
         return None if concept is None else not concept.is_inactive
 
@@ -269,6 +280,9 @@ class ValueSet:
         if "concept" in part:
             yield from (_of_list(part, found, code_system) for found in part["concept"])
             return
+        if code_system is None and self._sources.grammar(part["system"]):
+            told = "validate codes one by one, or name the codes that are wanted."
+            raise Unexpandable(f"The codes of {part['system']} are made by a grammar, without an end: {told}")
         if code_system is None:
             raise Unexpandable(f"The code system {_canonical(part)} is not here: add a package that holds it.")
         if not code_system.is_complete:

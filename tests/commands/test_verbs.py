@@ -220,7 +220,10 @@ def test_packages_are_added_listed_and_removed(run: Run, tmp_path: Path) -> None
     assert "org.example#1.0.0 1 resources" in told
     assert "missing org.other@1.0.0 needed by org.example#1.0.0" in told
     assert "is here already" in run("package", "add", "org.example@1.0.0", code=1).output
+    (folder / "package.json").write_text(json.dumps({"name": "org.alone", "version": "1.0.0"}))
+    assert "missing" not in run("package", "add", str(folder), code=0).output
     assert "Guide" in run("package", "list").output
+    run("package", "remove", "org.alone@1.0.0")
     assert "no file and no folder" in run("package", "add", "nothing", code=2).stderr
     assert "1 resources removed" in run("package", "remove", "org.example@1.0.0").output
     assert "Here are: none" in run("package", "remove", "org.example@1.0.0", code=2).stderr

@@ -132,10 +132,23 @@ async def test_examples_are_not_stored(runtime: Runtime, tmp_path: Path) -> None
 async def test_missing_dependencies_are_named(runtime: Runtime, tmp_path: Path) -> None:
     needs = {"org.other": "1.x"}
     await packages.add(runtime, package(tmp_path / "a.tgz", "org.example", "1.0.0", {}, dependencies=needs))
-    (missing,) = await packages.missing_packages(runtime.store)
+    (missing,) = await packages.missing_packages(runtime.store, ["org.example#1.0.0"])
     assert (missing.package, missing.name, missing.version) == ("org.example#1.0.0", "org.other", "1.x")
-    await packages.add(runtime, package(tmp_path / "b.tgz", "org.other", "1.4.2", {}))
-    assert await packages.missing_packages(runtime.store) == ()
+    needs = {"org.third": "1.0.0"}
+    await packages.add(runtime, package(tmp_path / "b.tgz", "org.other", "1.4.2", {}, dependencies=needs))
+    await packages.add(runtime, package(tmp_path / "c.tgz", "org.alone", "1.0.0", {}))
+    (missing,) = await packages.missing_packages(runtime.store, ["org.example#1.0.0"])
+    assert (missing.package, missing.name) == ("org.other#1.4.2", "org.third")
+    assert await packages.missing_packages(runtime.store, ["org.alone#1.0.0"]) == ()
+
+
+async def test_folders_that_are_passed_over_are_named(runtime: Runtime, tmp_path: Path) -> None:
+    places = ("sub/a.json", "sub/b.json", "deep/er/c.json", "example/d.json", "other/e.json", "openapi/f.json", "g.txt")
+    path = package(tmp_path / "sub.tgz", "org.sub", "1.0.0", {place: profile("1.0.0") for place in places})
+    assert [flaw.partition(" JSON")[0] for flaw in (await packages.add(runtime, path)).flaws] == [
+        "package/deep/er/: 1",
+        "package/sub/: 2",
+    ]
 
 
 class Registry(http.server.SimpleHTTPRequestHandler):

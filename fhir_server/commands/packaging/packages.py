@@ -21,7 +21,7 @@ ROUNDS = 20
 
 
 def add(settings: Settings, names: list[str], console: Console, *, with_dependencies: bool = False) -> int:
-    """Add packages, files or folders or NAME@VERSION; return 1 when a dependency is missing, else 0."""
+    """Add packages, files or folders or NAME@VERSION; return 1 when a dependency of theirs is missing, else 0."""
     return asyncio.run(_add(settings, names, console, with_dependencies))
 
 
@@ -34,7 +34,7 @@ async def _add(settings: Settings, names: list[str], console: Console, with_depe
             for _ in range(ROUNDS if with_dependencies else 0):
                 if not await adder.add_missing():
                     break
-            missing = await packages.missing_packages(runtime.store)
+            missing = await packages.missing_packages(runtime.store, adder.labels)
     _tell_missing(missing, console)
     return 1 if missing else 0
 
@@ -58,7 +58,7 @@ def _tell_missing(missing: tuple[Missing, ...], console: Console) -> None:
 
 
 class Adder:
-    """Add packages one after the other, and tell what becomes of each."""
+    """Add packages one after the other, and tell what becomes of each; `labels` are those that were asked for."""
 
     def __init__(self, runtime: Runtime, address: str, folder: Path, console: Console) -> None:
         self._runtime = runtime
@@ -66,11 +66,13 @@ class Adder:
         self._folder = folder
         self._console = console
         self._unknown: set[tuple[str, str]] = set()
+        self.labels: set[str] = set()
 
     async def add(self, name: str) -> None:
         """Add one package; raises FhirError."""
         known = {package.label for package in await packages.packages(self._runtime.store)}
-        if name.replace("@", "#", 1) in known:
+        if (label := name.replace("@", "#", 1)) in known:
+            self.labels.add(label)
             self._print(f"[bold]{escape(name)}[/bold] is here already")
             return
         with Progress(console=self._console, transient=True) as progress:
@@ -81,6 +83,7 @@ class Adder:
 
             path = await asyncio.to_thread(self._file, name, tell)
             addition = await packages.add(self._runtime, path, tell)
+        self.labels.add(addition.package.label)
         self._tell(addition)
 
     def _file(self, name: str, tell: registry.Tell) -> Path:
@@ -105,7 +108,7 @@ class Adder:
 
     async def add_missing(self) -> bool:
         """Fetch each missing dependency from the registry; return whether there was one to fetch."""
-        wanted = {(one.name, one.version) for one in await packages.missing_packages(self._runtime.store)}
+        wanted = {(one.name, one.version) for one in await packages.missing_packages(self._runtime.store, self.labels)}
         wanted -= self._unknown
         for name, version in sorted(wanted):
             try:

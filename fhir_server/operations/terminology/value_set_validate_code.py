@@ -73,7 +73,7 @@ def _validations(
         if one.version:
             source = VersionedTerminology(terminology, Versions(default={system: one.version}))
         found = source.validate_code(value_set, system, one.code, one.display)
-        code_system = source.code_system(system)
+        code_system = source.code_system_of(value_set, system, one.code)
         yield in_language(refuse_abstract(asked, found, code_system), code_system, asked.text("displayLanguage"))
 
 

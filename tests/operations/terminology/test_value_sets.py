@@ -174,3 +174,21 @@ async def test_what_cannot_be_checked_is_no_result(ask: Ask) -> None:
         await ask("$validate-code", "ValueSet", url=VALUE_SET, code="bird")
     with pytest.raises(BadRequest, match="none is"):
         await ask("$validate-code", "ValueSet", url=VALUE_SET)
+
+
+@pytest.mark.spec("valueset-operation-validate-code.html")
+async def test_a_code_is_judged_by_the_version_that_the_value_set_names(post: Post) -> None:
+    pinned = value_set("urn:pinned", {"system": ANIMALS, "version": "1"})
+    pinned["compose"]["inactive"] = False
+    outer = {**value_set("urn:outer", {"valueSet": ["#pinned"]}), "contained": [{**pinned, "id": "pinned"}]}
+    for sent in (pinned, outer):
+        given = {"code": {"valueCode": "dodo"}, "system": {"valueUri": ANIMALS}, "valueSet": {"resource": sent}}
+        assert values(parsed(await post("$validate-code", "ValueSet", **given))) == {"result": True, "display": "Dodo"}
+        wrong = values(parsed(await post("$validate-code", "ValueSet", display={"valueString": "Emu"}, **given)))
+        assert (wrong["result"], wrong["display"]) == (False, "Dodo")
+
+
+@pytest.mark.spec("valueset-operation-expand.html")
+async def test_codes_made_by_a_grammar_are_not_said_to_be_in_a_package(ask: Ask) -> None:
+    with pytest.raises(Unprocessable, match="made by a grammar"):
+        await ask("$expand", "ValueSet", url="http://hl7.org/fhir/ValueSet/mimetypes")
