@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from lxml import etree
 
 from fhir_server.foundation.fhir_json import MAX_DEPTH
-from fhir_server.foundation.operation_outcome import Unparsable
+from fhir_server.foundation.operation_outcome import Issue, Unparsable
 from fhir_server.foundation.structure import RESOURCE_TYPES, Element, structure
 
 LARGE_BYTES: Final = 5_000_000
@@ -65,7 +65,19 @@ def _root(content: bytes) -> Node:
 
 
 def _refuse(node: Node, sentence: str) -> Unparsable:
-    return Unparsable(f"Line {node.sourceline}: {sentence}")
+    line = cast("int", node.sourceline)  # None for what was made here alone.
+    told = f"Line {line}: {sentence}"
+    path = ".".join(_step(one) for one in (*reversed(list(node.iterancestors())), node))
+    return Unparsable(
+        told, issues=(Issue("error", Unparsable.code, told, (path,), message_id="xml", line=line, column=1),)
+    )
+
+
+def _step(node: Node) -> str:
+    """Return one step of the path to an element: its name, with its place among those of the same name."""
+    parent, name = node.getparent(), _name(node)
+    same = [] if parent is None else parent.findall(str(node.tag))
+    return f"{name}[{same.index(node)}]" if len(same) > 1 else name
 
 
 def _name(node: Node) -> str:

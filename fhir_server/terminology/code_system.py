@@ -31,6 +31,28 @@ class Designation(msgspec.Struct, frozen=True):
         return element | ({"use": dict(self.use)} if self.use else {}) | {"value": self.value}
 
 
+COMMON_PROPERTIES: Final = frozenset(
+    [
+        "code",
+        "concept",
+        "display",
+        "definition",
+        "parent",
+        "child",
+        "inactive",
+        "status",
+        "deprecated",
+        "notSelectable",
+        "abstract",
+        "effectiveDate",
+        "deprecationDate",
+        "retirementDate",
+        "comment",
+    ]
+)
+"""The properties that a concept of any code system may have (codesystem-concept-properties.html), and its own texts."""
+
+
 class Concept(msgspec.Struct, frozen=True):
     """Hold one concept; `properties` are (code, name of the value element as `valueCode`, value)."""
 
@@ -101,6 +123,7 @@ class CodeSystem:
         self.content = str(resource.get("content", ""))
         self.language = str(resource.get("language", ""))
         self.value_set = str(resource.get("valueSet", ""))
+        self._declared = frozenset(found.get("code") for found in resource.get("property", ()))
         self.is_hierarchy_of_kinds = str(resource.get("hierarchyMeaning", "")) in SUBSUMING
         self.concepts: Mapping[str, Concept] = {concept.code: concept for concept in _concepts(resource)}
         children: dict[str, list[str]] = {}
@@ -120,6 +143,11 @@ class CodeSystem:
         """Return the concept of a code, None when it is not here."""
         found = self.concepts.get(code)
         return found or self.concepts.get(self._folded.get(code.casefold(), ""))
+
+    def has_property(self, name: str) -> bool:
+        """Tell whether concepts may have a property: one of any system, or one that is declared or used here."""
+        used = (code for concept in self.concepts.values() for code, _, _ in concept.properties)
+        return name in COMMON_PROPERTIES or name in self._declared or name in used
 
     def below(self, code: str) -> Container[str]:
         """Return what tells whether a code is below one."""

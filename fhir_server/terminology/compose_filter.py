@@ -32,6 +32,8 @@ def filter_test(code_system: CodeSystem, definition: Mapping[str, Any]) -> Test:
     plain = _PLAIN.get(operator)
     if plain is None:
         raise Unprocessable(f"The filter operator {operator!r} is none of FHIR R4.")
+    if not code_system.has_property(name):
+        raise Unprocessable(f"The code system {code_system.url} has no property {name!r}: filter by one of its own.")
     accepts = plain(value)
     return lambda concept: accepts(_values(code_system, concept, name))
 

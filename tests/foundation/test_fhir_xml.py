@@ -139,3 +139,11 @@ def test_official_examples_go_to_xml_and_back():
                     changed.append(member.name)
     assert number > 5000
     assert changed == []
+
+
+@pytest.mark.spec("operationoutcome.html")
+def test_what_is_refused_has_its_place():
+    with pytest.raises(Unparsable) as refused:
+        fhir_xml.parse(patient("<name/>\n<name>\n<colour value='red'/></name>"))
+    (issue,) = refused.value.issues
+    assert (issue.line, issue.expression) == (5, ("Patient.name[1].colour",))

@@ -102,7 +102,8 @@ def test_value_sets_expand_as_with_the_whole_package(package: Path) -> None:
     urls = [url for url, found in whole.items() if found["resourceType"] == "ValueSet"]
     codes = {url: expanded(official, url) for url in urls}
     assert {url: expanded(ours, url) for url in urls} == codes
-    assert sum(isinstance(found, list) for found in codes.values()) == 1211
+    # Of example-filter's property, the code system says nothing: it has no answer rather than an empty one.
+    assert sum(isinstance(found, list) for found in codes.values()) == 1210
 
 
 def expanded(terminology: Terminology, url: str) -> list[tuple[Any, ...]] | str:

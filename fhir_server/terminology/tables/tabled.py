@@ -55,6 +55,10 @@ class TabledCodeSystem(CodeSystem):
                 return {place for place in found if place is not None}
         return None
 
+    def has_property(self, name: str) -> bool:
+        """See CodeSystem.has_property; of a table only its owner knows the properties."""
+        return True
+
     def below(self, code: str) -> Container[str]:
         """See CodeSystem.below: a few codes are asked about upwards, many are looked up in what was walked once."""
         return _Below(self, self._table, code)

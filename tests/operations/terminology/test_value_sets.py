@@ -192,3 +192,13 @@ async def test_a_code_is_judged_by_the_version_that_the_value_set_names(post: Po
 async def test_codes_made_by_a_grammar_are_not_said_to_be_in_a_package(ask: Ask) -> None:
     with pytest.raises(Unprocessable, match="made by a grammar"):
         await ask("$expand", "ValueSet", url="http://hl7.org/fhir/ValueSet/mimetypes")
+
+
+@pytest.mark.spec("valueset-definitions.html#ValueSet.compose.include.filter")
+async def test_a_filter_by_a_property_that_the_system_does_not_have_is_no_empty_answer(post: Post) -> None:
+    wrong = value_set("urn:w", {"system": ANIMALS, "filter": [{"property": "lgs", "op": "=", "value": "4"}]})
+    with pytest.raises(Unprocessable, match="has no property 'lgs'"):
+        await post("$expand", "ValueSet", valueSet={"resource": wrong})
+    given = {"code": {"valueCode": "bird"}, "system": {"valueUri": ANIMALS}}
+    with pytest.raises(Unprocessable, match="could not be checked"):
+        await post("$validate-code", "ValueSet", valueSet={"resource": wrong}, **given)
