@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, Final, cast
 
 from lxml import etree
@@ -67,16 +67,18 @@ def _root(content: bytes) -> Node:
 def _refuse(node: Node, sentence: str) -> Unparsable:
     line = cast("int", node.sourceline)  # None for what was made here alone.
     told = f"Line {line}: {sentence}"
-    path = ".".join(_step(one) for one in (*reversed(list(node.iterancestors())), node))
+    ways = [node, *islice(node.iterancestors(), MAX_DEPTH)]
+    # A way that is longer than any resource is no help, and as long as its sender likes.
+    path = (".".join(map(_step, reversed(ways))),) if len(ways) <= MAX_DEPTH else ()
     return Unparsable(
-        told, issues=(Issue("error", Unparsable.code, told, (path,), message_id="xml", line=line, column=1),)
+        told, issues=(Issue("error", Unparsable.code, told, path, message_id="xml", line=line, column=1),)
     )
 
 
 def _step(node: Node) -> str:
     """Return one step of the path to an element: its name, with its place among those of the same name."""
     parent, name = node.getparent(), _name(node)
-    same = [] if parent is None else parent.findall(str(node.tag))
+    same = [] if parent is None else list(parent.iterchildren(str(node.tag)))
     return f"{name}[{same.index(node)}]" if len(same) > 1 else name
 
 

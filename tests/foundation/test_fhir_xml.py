@@ -147,3 +147,6 @@ def test_what_is_refused_has_its_place():
         fhir_xml.parse(patient("<name/>\n<name>\n<colour value='red'/></name>"))
     (issue,) = refused.value.issues
     assert (issue.line, issue.expression) == (5, ("Patient.name[1].colour",))
+    with pytest.raises(Unparsable, match="holds text") as deep:
+        fhir_xml.parse(b"<a>" * 200 + b"x" + b"</a>" * 200)
+    assert deep.value.issues[0].expression == ()
