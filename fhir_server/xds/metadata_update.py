@@ -19,6 +19,7 @@ from mappings.xds.submission_set import is_submission_set
 from mappings.xds.vocabulary import (
     ARCHIVED,
     CONFIDENTIALITY_CODE,
+    DOCUMENT_PATIENT_ID,
     DOCUMENT_UNIQUE_ID,
     HAS_MEMBER,
     LCM,
@@ -27,7 +28,7 @@ from mappings.xds.vocabulary import (
 )
 
 Patch = list[dict[str, Any]]
-_COMPARED = ("creationTime", "hash", "size", "languageCode")
+_COMPARED = ("creationTime", "serviceStartTime", "serviceStopTime", "hash", "size", "languageCode")
 
 
 async def update_document_set(call: Call) -> Reply:
@@ -49,6 +50,7 @@ async def update_document_set(call: Call) -> Reply:
     finding = Finding(call)
     if entries:
         found, document = await _document(call, finding, entries[0].logical_id or entries[0].object_id)
+        await _check_patient(finding, entries[0], document)
         patch = _entry_patch(entries[0], _previous_version(objects, entries[0]), found, document)
     else:
         _, document = await _document(call, finding, changes[0].target)
@@ -70,6 +72,14 @@ async def _document(call: Call, finding: Finding, entry_uuid: str) -> tuple[Foun
     return found, document
 
 
+async def _check_patient(finding: Finding, entry: RegistryObject, document: Resource) -> None:
+    """Refuse a document entry that comes back for somebody else, under whatever number of his."""
+    told = entry.identifiers.get(DOCUMENT_PATIENT_ID)
+    if told and await finding.patient(told) != document.get("subject", {}).get("reference"):
+        text = "A document stays in the record of its patient: publish it again in the other one."
+        raise MetadataRefused(text, entry.object_id, "XDSPatientIdDoesNotMatch")
+
+
 def _previous_version(objects: list[RegistryObject], entry: RegistryObject) -> str:
     members = (one for one in objects if one.association_type == HAS_MEMBER and one.target == entry.object_id)
     return next((version for one in members if (version := one.slot("PreviousVersion"))), "")
@@ -89,6 +99,8 @@ def _entry_patch(entry: RegistryObject, previous: str, found: Found, document: R
             changed.append(name)
     if entry.identifiers.get(DOCUMENT_UNIQUE_ID) != stored.identifiers[DOCUMENT_UNIQUE_ID]:
         changed.append("uniqueId")
+    if entry.name and entry.name != stored.name:
+        changed.append("title")
     if changed:
         text = (
             f"{', '.join(changed)} may not change: replace the document, or change confidentialityCode and status only."

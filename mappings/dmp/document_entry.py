@@ -11,7 +11,6 @@ from mappings.fhir import Json, compact, concept
 
 CLASSES = "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument"
 FORMATS = "https://mos.esante.gouv.fr/NOS/TRE_A11-IheFormatCode/FHIR/TRE-A11-IheFormatCode"
-PROFILE = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference"
 UNSTRUCTURED = "1.3.6.1.4.1.19376.1.2.20"
 
 _AUTHENTICATORS = ("Practitioner", "PractitionerRole", "Organization")
@@ -22,6 +21,9 @@ def document_reference(conversion: Conversion) -> Json:
     """Build the DocumentReference of a converted document.
 
     Its references are the fullUrls of the Bundle. The caller gives attachment.url, and entryUUID when there is one.
+
+    Choice: it claims no profile. PDSm's wants its people contained, while a converted document refers to those that are
+    stored, and says no format or setting that the CDA does not tell: where PDSm is installed, a claim would refuse it.
     """
     facts = conversion.document
     composition: Json = conversion.bundle["entry"][0]["resource"]
@@ -29,7 +31,6 @@ def document_reference(conversion: Conversion) -> Json:
     return compact(
         {
             "resourceType": "DocumentReference",
-            "meta": {"profile": [PROFILE]},
             "contained": [_source_patient(conversion)],
             "masterIdentifier": facts.identifier,
             "identifier": [{"use": "secondary", **facts.set_identifier}] if facts.set_identifier else None,

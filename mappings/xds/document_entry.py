@@ -30,7 +30,6 @@ from mappings.xds.vocabulary import (
     TYPE_CODE,
 )
 
-PROFILE: Final = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference"
 IS_ARCHIVED: Final = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
 IDENTIFIER_TYPES: Final = "https://profiles.ihe.net/ITI/MHD/CodeSystem/IHE.MHD.MHDIdentifierType"
 URI: Final = "urn:ietf:rfc:3986"
@@ -60,7 +59,11 @@ def refuse_incomplete(entry: RegistryObject) -> None:
 
 
 def document_reference_of(entry: RegistryObject, subject: Json, custodian: Json | None, url: str) -> Json:
-    """Convert a document entry; `subject` and `custodian` are references, `url` is where its Binary will be."""
+    """Convert a document entry; `subject` and `custodian` are references, `url` is where its Binary will be.
+
+    Choice: it claims no profile of PDSm, which asks of people what XDS does not tell (the type of a national number):
+    where PDSm is installed, the claim would refuse what today's software sends.
+    """
     contained: list[Json] = []
     authors: list[Json] = []
     for index, one in enumerate(entry.classified(DOCUMENT_AUTHOR)):
@@ -80,7 +83,6 @@ def document_reference_of(entry: RegistryObject, subject: Json, custodian: Json 
     return compact(
         {
             "resourceType": "DocumentReference",
-            "meta": {"profile": [PROFILE]},
             "contained": contained,
             "extension": [{"url": IS_ARCHIVED, "valueBoolean": True}] if entry.status == ARCHIVED else None,
             "masterIdentifier": hl7v2.unique_identifier(entry.identifiers.get(DOCUMENT_UNIQUE_ID, "")),

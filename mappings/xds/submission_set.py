@@ -28,11 +28,6 @@ LIST_TYPES: Final = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
 DESIGNATION_TYPE: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-designationType"
 SOURCE_ID: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
 AUTHOR_ORGANIZATION: Final = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-authorOrg"
-_PDSM: Final = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
-PROFILES: Final = {
-    "submissionset": f"{_PDSM}/pdsm-submissionset-comprehensive",
-    "folder": f"{_PDSM}/pdsm-folder-comprehensive",
-}
 
 
 def is_submission_set(package: RegistryObject) -> bool:
@@ -99,7 +94,6 @@ def folder_list(package: RegistryObject, subject: Json, items: list[str], now: s
 def _list(package: RegistryObject, kind: str, subject: Json, items: list[str]) -> Json:
     return {
         "resourceType": "List",
-        "meta": {"profile": [PROFILES[kind]]},
         "status": "current",
         "mode": "working",
         "title": package.name,

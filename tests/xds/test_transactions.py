@@ -14,6 +14,8 @@ from mappings.xds import stored_query
 from mappings.xds.vocabulary import APPROVED, ARCHIVED, DELETED, HAS_MEMBER, RIM, UPDATE_STATUS
 from tests.xds.conftest import PROVIDE, QUERY, RETRIEVE, UPDATE, Xds, errors_of, status_of
 from tests.xds.messages import (
+    INS,
+    INS_OID,
     PATIENT_ID,
     PDF,
     Document,
@@ -28,6 +30,8 @@ from tests.xds.messages import (
 )
 
 pytestmark = pytest.mark.anyio
+OTHER_INS = "180015912300178"
+OTHER_PATIENT = {"resourceType": "Patient", "identifier": [{"system": f"urn:oid:{INS_OID}", "value": OTHER_INS}]}
 
 UNIQUE_ID = "1.2.250.1.999.42.1"
 UUID = "urn:uuid:7d3b1d5e-94e5-4d4f-9f40-6f62d57a4d01"
@@ -203,8 +207,30 @@ async def test_a_document_is_masked_by_a_metadata_update(xds: Xds) -> None:
     labels = (await xds.find("DocumentReference"))[0]["securityLabel"]
     assert [label["coding"][0]["code"] for label in labels] == ["N", "MASQUE_PS"]
     assert errors_of(await xds.registry(masking("1", "N"), UPDATE)) == ["XDSMetadataVersionError"]
-    changed = masking("2", "N", slots={"creationTime": "20200101000000"})
-    assert errors_of(await xds.registry(changed, UPDATE)) == ["XDSMetadataUpdateError"]
+    (document,) = await xds.find("DocumentReference")
+    assert document["meta"]["versionId"] == "2"
+
+
+@pytest.mark.spec("https://profiles.ihe.net/ITI/TF/Volume2/ITI-57.html")
+@pytest.mark.parametrize("name", ["creationTime", "serviceStartTime", "serviceStopTime", "title", "patientId"])
+async def test_a_metadata_update_changes_nothing_else_and_says_so(xds: Xds, name: str) -> None:
+    await xds.provide(Document(UNIQUE_ID, entry_id=UUID))
+    asked, expected = masking("1", "N"), "XDSMetadataUpdateError"
+    if name == "title":
+        asked = asked.replace("Compte rendu de consultation", "Autre titre")
+    elif name == "patientId":
+        await xds.client.post("/fhir/Patient", json=OTHER_PATIENT)
+        asked, expected = asked.replace(INS, OTHER_INS), "XDSPatientIdDoesNotMatch"
+    else:
+        asked = masking("1", "N", slots={name: "20200101000000"})
+    assert errors_of(await xds.registry(asked, UPDATE)) == [expected]
+    assert (await xds.find("DocumentReference"))[0]["meta"]["versionId"] == "1"
+
+
+async def test_what_a_submission_becomes_claims_no_profile_that_may_refuse_it(xds: Xds) -> None:
+    await xds.provide(Document(UNIQUE_ID, entry_id=UUID))
+    stored = [*await xds.find("DocumentReference"), *await xds.find("List")]
+    assert [one["meta"].get("profile") for one in stored] == [None, None]
 
 
 def status_change(original: str, new: str) -> str:
