@@ -12,8 +12,15 @@ from fhir_server.xds.call import Call, Reply
 from fhir_server.xds.finding import Finding, Found, Resource
 from fhir_server.xds.provide_and_register import refuse_other_patient
 from fhir_server.xds.refusals import registry_response
-from mappings.xds.codes import concepts_of
-from mappings.xds.document_entry import CODED, IS_ARCHIVED, STATUSES, document_entry_of, is_archived, status_of
+from mappings.xds.document_entry import (
+    CODED,
+    IS_ARCHIVED,
+    STATUSES,
+    confidentiality_of,
+    document_entry_of,
+    is_archived,
+    status_of,
+)
 from mappings.xds.ebrim import MetadataRefused, RegistryObject, parse_objects
 from mappings.xds.submission_set import is_submission_set
 from mappings.xds.vocabulary import (
@@ -106,7 +113,7 @@ def _entry_patch(entry: RegistryObject, previous: str, found: Found, document: R
             f"{', '.join(changed)} may not change: replace the document, or change confidentialityCode and status only."
         )
         raise MetadataRefused(text, entry.object_id, "XDSMetadataUpdateError")
-    labels = concepts_of(entry, CONFIDENTIALITY_CODE)
+    labels = confidentiality_of(entry)
     if not labels:
         raise MetadataRefused("A document entry needs a confidentialityCode.", entry.object_id)
     return [{"op": "add", "path": "/securityLabel", "value": labels}]

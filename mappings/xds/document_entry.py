@@ -45,6 +45,31 @@ CODED: Final = {
 _SLOTS: Final = ("creationTime", "languageCode", "sourcePatientId")
 
 
+_LEVELS: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+_VISIBILITY: Final = (
+    "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
+)
+CONFIDENTIALITY: Final = {
+    _LEVELS: frozenset({"U", "L", "M", "N", "R", "V"}),
+    _VISIBILITY: frozenset({"MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"}),
+}
+
+
+def confidentiality_of(entry: RegistryObject) -> list[Json]:
+    """Convert the confidentiality codes; raise MetadataRefused for one that nobody would act on.
+
+    Choice: a misspelt MASQUE_PS would leave open what its author meant to hide, so that no code is taken unknown.
+    """
+    labels = concepts_of(entry, CONFIDENTIALITY_CODE)
+    for label in labels:
+        coding = label["coding"][0]
+        if coding["code"] not in CONFIDENTIALITY.get(coding.get("system", ""), ()):
+            known = ", ".join(code for codes in CONFIDENTIALITY.values() for code in sorted(codes))
+            text = f"confidentialityCode {coding['code'][:40]} of {coding.get('system', 'no scheme')[:80]} is unknown: "
+            raise MetadataRefused(f"{text}it may be {known}, each of its own scheme.", entry.object_id)
+    return labels
+
+
 def refuse_incomplete(entry: RegistryObject) -> None:
     """Raise MetadataRefused for a document entry without the metadata that XDS requires."""
     missing = [name for scheme, name in CODED.items() if not any(one.code for one in entry.classified(scheme))]
@@ -96,7 +121,7 @@ def document_reference_of(entry: RegistryObject, subject: Json, custodian: Json 
             "authenticator": authenticator,
             "custodian": custodian,
             "description": entry.description,
-            "securityLabel": concepts_of(entry, CONFIDENTIALITY_CODE),
+            "securityLabel": confidentiality_of(entry),
             "content": [_content(entry, url)],
             "context": compact(context),
         }

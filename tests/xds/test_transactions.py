@@ -207,6 +207,7 @@ async def test_a_document_is_masked_by_a_metadata_update(xds: Xds) -> None:
     labels = (await xds.find("DocumentReference"))[0]["securityLabel"]
     assert [label["coding"][0]["code"] for label in labels] == ["N", "MASQUE_PS"]
     assert errors_of(await xds.registry(masking("1", "N"), UPDATE)) == ["XDSMetadataVersionError"]
+    assert errors_of(await xds.registry(masking("2", "N", "MASQUÉ"), UPDATE)) == ["XDSRegistryMetadataError"]
     (document,) = await xds.find("DocumentReference")
     assert document["meta"]["versionId"] == "2"
 
@@ -269,6 +270,7 @@ async def stored_count(xds: Xds) -> int:
 
 PROVIDED = provide_xml(Document(UNIQUE_ID), set_id="1.2.3")
 PARTS = {"Document01@test": PDF}
+UNKNOWN_LABEL = "XDSRegistryMetadataError"
 BAD: dict[str, tuple[str, dict[str, bytes] | None, str]] = {
     "MTOM part missing": (PROVIDED, {}, "XDSMissingDocument"),
     "another part": (PROVIDED, {"Other@test": PDF}, "XDSMissingDocument"),
@@ -321,6 +323,16 @@ BAD: dict[str, tuple[str, dict[str, bytes] | None, str]] = {
         "XDSRegistryMetadataError",
     ),
     "no type": (PROVIDED.replace('nodeRepresentation="11488-4"', ""), PARTS, "XDSRegistryMetadataError"),
+    "a misspelt mask": (
+        PROVIDED.replace('nodeRepresentation="N"', 'nodeRepresentation="MASQUE"'),
+        PARTS,
+        UNKNOWN_LABEL,
+    ),
+    "a mask of another scheme": (
+        PROVIDED.replace('nodeRepresentation="N"', 'nodeRepresentation="MASQUE_PS"'),
+        PARTS,
+        UNKNOWN_LABEL,
+    ),
     "empty request": (
         "<xds:ProvideAndRegisterDocumentSetRequest xmlns:xds='urn:ihe:iti:xds-b:2007'/>",
         None,
