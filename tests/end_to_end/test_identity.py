@@ -11,6 +11,14 @@ from tests.end_to_end.browser import Browser
 from tests.end_to_end.conftest import Demo, demonstration
 
 __all__ = ["provider"]
+QUERY = {
+    "response_type": "code",
+    "client_id": "carnet",
+    "redirect_uri": "http://127.0.0.1:1/callback",
+    "scope": "launch/patient patient/*.rs",
+    "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    "code_challenge_method": "S256",
+}
 DOMINIQUE = {
     "family_name": "Pat-Trois",
     "given_name": "Dominique Marie",
@@ -66,16 +74,7 @@ def test_a_doctor_whom_nobody_knew_enters_the_directory_and_opens_nothing(demo: 
     with Browser() as browser:
         browser.open(f"{demo.origin}/sign-in/pro-sante-connect")
         assert "Lou NOUVEAU" in browser.text
-        query = {
-            "response_type": "code",
-            "client_id": "carnet",
-            "redirect_uri": "http://127.0.0.1:1/callback",
-            "scope": "launch/patient patient/*.rs",
-            "aud": demo.base,
-            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-            "code_challenge_method": "S256",
-        }
-        browser.open(str(httpx.URL(f"{demo.origin}/oauth/authorize", params=query)))
+        browser.open(str(httpx.URL(f"{demo.origin}/oauth/authorize", params=QUERY | {"aud": demo.base})))
         assert "Dominique" not in browser.text
         assert not browser.page.xpath("//button[@name='chosen']")
     headers = {"Authorization": f"Bearer {demo.guide['system_token']}"}
@@ -89,18 +88,9 @@ def test_a_patient_is_recognised_by_her_traits(demo: Demo, provider: str) -> Non
     tell(provider, **DOMINIQUE)
     with Browser() as browser:
         browser.open(f"{demo.origin}/sign-in/identite")
-        query = {
-            "response_type": "code",
-            "client_id": "carnet",
-            "redirect_uri": "http://127.0.0.1:1/callback",
-            "scope": "launch/patient patient/*.rs",
-            "aud": demo.base,
-            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-            "code_challenge_method": "S256",
-        }
-        browser.open(str(httpx.URL(f"{demo.origin}/oauth/authorize", params=query)))
+        browser.open(str(httpx.URL(f"{demo.origin}/oauth/authorize", params=QUERY | {"aud": demo.base})))
         browser.submit("http://127.0.0.1:1/", ("decision", "allow"), "/oauth/consent")
-        form = {name: query[name] for name in ("client_id", "redirect_uri")}
+        form = {name: QUERY[name] for name in ("client_id", "redirect_uri")}
         form |= {"code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "grant_type": "authorization_code"}
         form["code"] = httpx.URL(browser.location).params["code"]
         token = httpx.post(f"{demo.origin}/oauth/token", data=form).json()

@@ -6,9 +6,10 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.virtual_authenticator import Protocol, Transport, VirtualAuthenticatorOptions
 
-from tests.end_to_end.chromium import AXE, Person, chromium, driver_path, unpacked
+from tests.end_to_end.chromium import AXE, Person, chromium, driver_path
 from tests.end_to_end.conftest import Demo, demonstration
 from tests.end_to_end.test_browser import violations
+from tests.npm import unpacked
 
 pytestmark = pytest.mark.spec("https://www.w3.org/TR/webauthn-3/#sctn-usecase-authentication")
 
