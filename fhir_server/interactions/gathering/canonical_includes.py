@@ -122,8 +122,7 @@ class Gathering:
         if version.resource_type == include.source_type:
             for row in self._runtime.indexing.extractor.extract(fhir_json.parse(version.content)):
                 if row[:2] == (REFERENCE, include.parameter):
-                    url, *fragment = row[4].split("#", 1)
-                    yield Name(row[3], url or f"#{fragment}", row[5].partition("#")[0])
+                    yield Name(row[3], row[4].partition("#")[0] or row[4], row[5].partition("#")[0])
 
     def _asked(self, target_type: str, names: Iterable[Name]) -> Condition:
         """Return what finds the named resources of a type, whatever their version."""
